@@ -1,0 +1,27 @@
+// The media types of the sealed wire.
+
+/** RFC 9458 section 9, draft-ietf-ohai-chunked-ohttp-08 section 8. */
+export const MEDIA_TYPE = {
+  keys: 'application/ohttp-keys',
+  request: 'message/ohttp-req',
+  response: 'message/ohttp-res',
+  chunkedRequest: 'message/ohttp-chunked-req',
+  chunkedResponse: 'message/ohttp-chunked-res',
+  problem: 'application/problem+json',
+} as const;
+
+export type SealedRequestType = typeof MEDIA_TYPE.request | typeof MEDIA_TYPE.chunkedRequest;
+
+/**
+ * The sealed request type that a `content-type` value names, or undefined for anything else. Parameters are refused:
+ * neither type defines one (RFC 9458 section 9.2), and a lenient reader is a second spelling.
+ */
+export function sealedRequestType(contentType: string | null | undefined): SealedRequestType | undefined {
+  const type = contentType?.trim().toLowerCase();
+  return type === MEDIA_TYPE.request || type === MEDIA_TYPE.chunkedRequest ? type : undefined;
+}
+
+/** The response type that answers a sealed request type. */
+export function sealedResponseType(request: SealedRequestType): string {
+  return request === MEDIA_TYPE.request ? MEDIA_TYPE.response : MEDIA_TYPE.chunkedResponse;
+}

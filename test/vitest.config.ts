@@ -1,0 +1,19 @@
+// One run, two runtimes: the node project (sealing, verifier, backend, journey) and the workerd project (edge).
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  root: new URL('..', import.meta.url).pathname,
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'node',
+          environment: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/functions/**'],
+          testTimeout: 20_000,
+        },
+      },
+    ],
+  },
+});
