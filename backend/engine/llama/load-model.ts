@@ -1,0 +1,58 @@
+// Loads llama.cpp and one model, on the processor, with a fixed number of threads.
+
+import type { ChatWrapper, Llama, LlamaContextSequence, LlamaModel } from 'node-llama-cpp';
+import type { ServerOptions } from './server-options.ts';
+import { Slots } from './slots.ts';
+
+/** A model that is ready to answer. */
+export interface LoadedModel {
+  readonly llama: Llama;
+  readonly model: LlamaModel;
+  /** Renders messages by the chat template in the model file. */
+  readonly wrapper: ChatWrapper;
+  readonly slots: Slots<LlamaContextSequence>;
+  /** Tokens of prompt and answer together. */
+  readonly contextTokens: number;
+}
+
+/**
+ * Loads the model.
+ * @param onProgress share of the model read so far, 0 to 1.
+ */
+export async function loadModel(
+  options: ServerOptions,
+  onProgress: (share: number) => void,
+): Promise<LoadedModel> {
+  // Imported here, so that the server listens and answers /health before the library's own start-up.
+  const { getLlama, LlamaLogLevel, resolveChatWrapper } = await import('node-llama-cpp');
+  const llama = await getLlama({
+    gpu: false,
+    build: 'never',
+    skipDownload: true,
+    progressLogs: false,
+    // The prebuilt spins at barriers: more threads than free cores make it tens of times slower.
+    maxThreads: options.threads,
+    logLevel: LlamaLogLevel.disabled,
+    logger: () => undefined,
+  });
+  const model = await llama.loadModel({
+    modelPath: options.model,
+    onLoadProgress: onProgress,
+    ignoreMemorySafetyChecks: true,
+  });
+  const context = await model.createContext({
+    sequences: options.sequences,
+    contextSize: options.context,
+    threads: options.threads,
+    batchSize: Math.min(512, options.context),
+    ignoreMemorySafetyChecks: true,
+  });
+  const sequences = Array.from({ length: options.sequences }, () => context.getSequence());
+  return {
+    llama,
+    model,
+    wrapper: resolveChatWrapper(model),
+    slots: new Slots(sequences, options.queue),
+    contextTokens: Math.min(options.context, context.contextSize),
+  };
+}
