@@ -24,15 +24,15 @@ export async function loadModel(
   onProgress: (share: number) => void,
 ): Promise<LoadedModel> {
   // Imported here, so that the server listens and answers /health before the library's own start-up.
-  const { getLlama, LlamaLogLevel, resolveChatWrapper } = await import('node-llama-cpp');
-  const llama = await getLlama({
+  const library = await import('node-llama-cpp');
+  const llama = await library.getLlama({
     gpu: false,
     build: 'never',
     skipDownload: true,
     progressLogs: false,
     // The prebuilt spins at barriers: more threads than free cores make it tens of times slower.
     maxThreads: options.threads,
-    logLevel: LlamaLogLevel.disabled,
+    logLevel: library.LlamaLogLevel.disabled,
     logger: () => undefined,
   });
   const model = await llama.loadModel({
@@ -51,8 +51,20 @@ export async function loadModel(
   return {
     llama,
     model,
-    wrapper: resolveChatWrapper(model),
+    wrapper: chatTemplate(library, model),
     slots: new Slots(sequences, options.queue),
     contextTokens: Math.min(options.context, context.contextSize),
   };
+}
+
+// The template in the file is what the model was trained with. The library's own choice looks alike but differs: for
+// SmolLM2 it doubles the first token and leaves out the default system message, and the answers show it.
+function chatTemplate(library: typeof import('node-llama-cpp'), model: LlamaModel): ChatWrapper {
+  const template = model.fileInfo.metadata.tokenizer?.chat_template;
+  if (template === undefined) return library.resolveChatWrapper(model, { warningLogs: false });
+  return new library.JinjaTemplateChatWrapper({
+    template,
+    tokenizer: model.tokenizer,
+    joinAdjacentMessagesOfTheSameType: false,
+  });
 }

@@ -76,6 +76,6 @@ function refuse(response: ServerResponse, error: unknown): void {
     sendJson(response, known.status, known.body());
     return;
   }
-  // A stream that has begun cannot change its status: say so in an event, and cut it so that it never looks complete.
-  response.write(`data: ${JSON.stringify(known.body())}\n\n`, () => response.destroy());
+  // A stream that has begun cannot change its status. It is cut, so that it never looks complete; the adapter says why.
+  response.destroy();
 }

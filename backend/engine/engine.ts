@@ -1,0 +1,62 @@
+// The contract of every engine: OpenAI's HTTP API on one socket, in a sandbox that was probed before it started.
+
+import type { Bytes } from '../../shared/bytes/concat.ts';
+import type { ProbeReport } from './sandbox/probe-report.ts';
+
+/** One request to the engine; paths are those of OpenAI's API. */
+export interface EngineRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** Aborting closes the connection, and with it the generation. */
+  readonly signal?: AbortSignal;
+}
+
+/** The engine's answer as it comes. The engine is untrusted code: of its headers only `content-type` is here. */
+export interface EngineResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Errors with an EngineError when the engine ends before its answer does; ends normally only when the answer is whole. */
+  readonly body: ReadableStream<Bytes>;
+}
+
+/** How the engine is. */
+export interface EngineHealth {
+  readonly status: 'loading' | 'ready';
+  /** Share of the model read so far, 0 to 1. */
+  readonly progress: number;
+  /** Requests being answered and waiting; absent while loading. */
+  readonly busy?: number;
+  readonly queued?: number;
+  /** Requests that can be answered at the same time. */
+  readonly total?: number;
+}
+
+/** How the process ended. */
+export interface EngineExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/** An engine that is ready. */
+export interface Engine {
+  /** The sandbox driver that holds it. */
+  readonly driver: string;
+  /** What the probe tried in the same sandbox, and what happened. */
+  readonly probe: ProbeReport;
+  /** SHA-256 of the report, as it goes into the node's core. */
+  readonly probeDigest: Bytes;
+  readonly pid: number;
+  /**
+   * Sends one request.
+   * @throws EngineError before the answer's head came; later failures error the body.
+   */
+  request(request: EngineRequest): Promise<EngineResponse>;
+  /** @throws EngineError when the engine cannot be asked. */
+  health(): Promise<EngineHealth>;
+  /** Resolves when the process has ended, for whatever reason. */
+  readonly exited: Promise<EngineExit>;
+  /** Ends the process and removes its socket; safe to call twice. */
+  stop(): Promise<void>;
+}

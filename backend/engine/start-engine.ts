@@ -1,0 +1,140 @@
+// Starts the llama engine in a sandbox and waits until it can answer.
+
+import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Engine } from './engine.ts';
+import { EngineClient } from './engine-client.ts';
+import { EngineError } from './engine-error.ts';
+import { LLAMA_SERVER_PATH, listEngineFiles } from './engine-files.ts';
+import { startInSandbox } from './sandbox/start-in-sandbox.ts';
+import { hashFile } from './weights/hash-file.ts';
+
+/** What to start. */
+export interface EngineSetup {
+  /** `auto` takes the strongest driver that works here and never `none`. */
+  readonly driver: 'auto' | 'landlock' | 'none';
+  readonly model: {
+    /** The id that requests name. */
+    readonly id: string;
+    readonly path: string;
+    /** Lower-case hex SHA-256 of the file; checked before anything is started. */
+    readonly sha256: string;
+  };
+  /** Sampling where a request names none, as the model's makers recommend; OpenAI's defaults otherwise. */
+  readonly sampling?: { readonly temperature: number; readonly topP: number };
+  /** Threads that compute; one less than the processors, but at least one, when absent. */
+  readonly threads?: number;
+  /** Requests answered at the same time; 2 when absent. */
+  readonly sequences?: number;
+  /** Tokens of prompt and answer together; 2048 when absent. */
+  readonly contextTokens?: number;
+  /** Requests that may wait; 32 when absent. */
+  readonly queue?: number;
+  /** An existing folder for the socket. */
+  readonly runFolder: string;
+  readonly random: (length: number) => Uint8Array;
+  /** Share of the model read so far, 0 to 1. */
+  readonly onProgress?: (progress: number) => void;
+  /** Milliseconds until ready; 120 000 when absent. */
+  readonly startMilliseconds?: number;
+}
+
+const GIB = 1024 ** 3;
+const POLL_MILLISECONDS = 50;
+// Node reserves address space generously; what it and a small model touch is far less.
+const LIMITS = { memoryBytes: 64 * GIB, processes: 256, openFiles: 512 };
+
+/**
+ * Starts the engine; the result is ready to answer.
+ * @throws EngineError; whatever the sandbox throws when it cannot hold the engine (a failed probe means no start).
+ */
+export async function startEngine(setup: EngineSetup): Promise<Engine> {
+  await checkModel(setup.model);
+  const sandboxed = await startInSandbox(
+    setup.driver,
+    {
+      argv: [process.execPath, '--no-warnings', LLAMA_SERVER_PATH, ...serverArguments(setup)],
+      env: { HOME: '/' },
+      readOnly: [...listEngineFiles(), setup.model.path],
+      limits: LIMITS,
+    },
+    { runFolder: setup.runFolder, random: setup.random },
+  );
+  const client = new EngineClient(sandboxed.socketPath);
+  const stop = async () => {
+    client.close();
+    await sandboxed.stop();
+  };
+  try {
+    await untilReady(client, sandboxed.exited, setup);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    driver: sandboxed.driver,
+    probe: sandboxed.probe,
+    probeDigest: sandboxed.probeDigest,
+    pid: sandboxed.pid,
+    exited: sandboxed.exited,
+    request: (request) => client.request(request),
+    health: () => client.health(),
+    stop,
+  };
+}
+
+/** Threads that leave one processor to everything else: the prebuilt llama.cpp spins while it waits. */
+export function defaultThreads(): number {
+  return Math.max(1, availableParallelism() - 1);
+}
+
+function serverArguments(setup: EngineSetup): string[] {
+  const options: Record<string, string | number | undefined> = {
+    '--model': setup.model.path,
+    '--model-id': setup.model.id,
+    '--threads': setup.threads ?? defaultThreads(),
+    '--sequences': setup.sequences,
+    '--context': setup.contextTokens,
+    '--queue': setup.queue,
+    '--temperature': setup.sampling?.temperature,
+    '--top-p': setup.sampling?.topP,
+  };
+  return Object.entries(options).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${value}`],
+  );
+}
+
+async function checkModel({ path, sha256 }: EngineSetup['model']): Promise<void> {
+  let found: string;
+  try {
+    found = await hashFile(path);
+  } catch {
+    throw new EngineError('engine_model_missing', 'The model’s file cannot be read.');
+  }
+  if (found !== sha256)
+    throw new EngineError('engine_model_mismatch', `The model’s SHA-256 is ${found}, expected ${sha256}.`);
+}
+
+async function untilReady(
+  client: EngineClient,
+  exited: Promise<{ code: number | null; signal: string | null }>,
+  { onProgress, startMilliseconds = 120_000 }: EngineSetup,
+): Promise<void> {
+  const deadline = performance.now() + startMilliseconds;
+  let ended: { code: number | null; signal: string | null } | undefined;
+  void exited.then((exit) => {
+    ended = exit;
+  });
+  while (performance.now() < deadline) {
+    if (ended !== undefined)
+      throw new EngineError(
+        'engine_start_failed',
+        `The engine ended with ${ended.signal ?? `code ${ended.code}`}.`,
+      );
+    const health = await client.health().catch(() => undefined);
+    if (health !== undefined) onProgress?.(health.progress);
+    if (health?.status === 'ready') return;
+    await sleep(POLL_MILLISECONDS);
+  }
+  throw new EngineError('engine_start_timeout', `The engine was not ready in ${startMilliseconds} ms.`);
+}
