@@ -15,6 +15,8 @@ export const OUTER_HEADER = {
   /** RFC 10036: `?1`. */
   incremental: 'incremental',
   requestId: 'x-request-id',
+  /** On an answer that says a key is gone: where the directory lists the keys that are not. */
+  directory: 'cloister-directory',
 } as const;
 
 /** Inside the seal only. */

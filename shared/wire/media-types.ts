@@ -10,6 +10,12 @@ export const MEDIA_TYPE = {
   problem: 'application/problem+json',
 } as const;
 
+/** Problem types of RFC 9458 section 5.3, for the `link` of an answer whose body is OpenAI-shaped. */
+export const PROBLEM_TYPE = {
+  key: 'https://iana.org/assignments/http-problem-types#ohttp-key',
+  date: 'https://iana.org/assignments/http-problem-types#date',
+} as const;
+
 export type SealedRequestType = typeof MEDIA_TYPE.request | typeof MEDIA_TYPE.chunkedRequest;
 
 /**

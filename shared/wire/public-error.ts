@@ -114,6 +114,11 @@ export const PUBLIC_ERRORS = {
     type: 'server_error',
     message: 'The engine stopped while it was answering.',
   },
+  edge_misconfigured: {
+    status: 500,
+    type: 'server_error',
+    message: 'The edge is not configured. Nothing of your request was read.',
+  },
   internal_error: { status: 500, type: 'server_error', message: 'Something went wrong.' },
 } as const satisfies Record<string, Entry>;
 

@@ -1,0 +1,14 @@
+// What a deployment binds to the edge: one Durable Object namespace and three variables.
+
+import type { Pool } from './directory/pool.ts';
+
+/** Bindings of wrangler.toml. Variables are optional here because a deployment can forget them; see configuration. */
+export interface Bindings {
+  readonly POOL: DurableObjectNamespace<Pool>;
+  /** Secret. JSON object: hex SHA-256 of an API key → opaque account handle. */
+  readonly CLOISTER_API_KEYS?: string;
+  /** JWKS of the attestation services whose results this edge takes. Public keys only. */
+  readonly CLOISTER_ATTESTATION_KEYS?: string;
+  /** This edge's own origin, the audience of registrations. Without it: the origin of the request. */
+  readonly CLOISTER_ORIGIN?: string;
+}
