@@ -1,0 +1,64 @@
+// The chunk framing of draft-ietf-ohai-chunked-ohttp-08 section 4, the same in both directions.
+
+import type { Bytes } from '../bytes/concat.ts';
+import { toUtf8 } from '../bytes/utf8.ts';
+import { LIMIT } from '../wire/limits.ts';
+import type { OctetReader } from './octet-reader.ts';
+import { type Direction, SealingError } from './sealing-error.ts';
+import { decodeVarint, encodeVarint, varintLength } from './varint.ts';
+
+/** AAD of every chunk but the last. */
+export const NON_FINAL_AAD: Bytes = new Uint8Array(0);
+/** AAD of the last chunk: the proof of completeness. */
+export const FINAL_AAD: Bytes = toUtf8('final');
+/** A zero length marks the final chunk, which runs to the end of the body. */
+export const FINAL_PREFIX: Bytes = Uint8Array.of(0);
+
+/** Largest chunk with its tag. */
+export const MAX_SEALED_CHUNK = LIMIT.chunkPlaintextBytes + LIMIT.tagBytes;
+
+/**
+ * Most chunks under one key. With chunks of at most 16 KiB this is below the 2^24.5 full records that RFC 8446 section
+ * 5.5 allows an AES-GCM key, and far beyond any answer.
+ */
+export const MAX_CHUNKS = 2 ** 24;
+
+/** One chunk as it lies on the wire, not yet opened. */
+export interface SealedChunk {
+  readonly final: boolean;
+  /** Ciphertext and tag. */
+  readonly sealed: Bytes;
+}
+
+/** The length prefix of a non-final chunk with this much plaintext. */
+export function chunkPrefix(plaintextOctets: number): Bytes {
+  return encodeVarint(plaintextOctets + LIMIT.tagBytes);
+}
+
+/**
+ * Reads the next chunk. Lengths are checked before anything is gathered for them.
+ * @throws SealingError `request_truncated` or `response_truncated`, `chunk_empty`, `chunk_too_large`
+ */
+export async function readChunk(reader: OctetReader, direction: Direction): Promise<SealedChunk> {
+  const truncated = () => new SealingError(`${direction}_truncated`);
+  const first = await reader.exactly(1);
+  if (first === undefined) throw truncated();
+  const rest = varintLength(first[0] as number) - 1;
+  let length = (first[0] as number) & 0x3f;
+  if (rest > 0) {
+    const tail = await reader.exactly(rest);
+    if (tail === undefined) throw truncated();
+    length = decodeVarint(Uint8Array.of(first[0] as number, ...tail));
+  }
+  if (length === 0) {
+    const sealed = await reader.toEnd(MAX_SEALED_CHUNK);
+    if (sealed === undefined) throw new SealingError('chunk_too_large');
+    if (sealed.length < LIMIT.tagBytes) throw truncated();
+    return { final: true, sealed };
+  }
+  if (length <= LIMIT.tagBytes) throw new SealingError('chunk_empty');
+  if (length > MAX_SEALED_CHUNK) throw new SealingError('chunk_too_large');
+  const sealed = await reader.exactly(length);
+  if (sealed === undefined) throw truncated();
+  return { final: false, sealed };
+}

@@ -1,0 +1,98 @@
+// Reads exact numbers of octets from a stream, whatever sizes it delivers, and holds no more than one delivery.
+
+import type { Bytes } from '../bytes/concat.ts';
+import type { MaybePromise } from './provider.ts';
+
+/** Pull-based reader. It locks the stream; `release` unlocks it, `cancel` cancels it. */
+export class OctetReader {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #maxOctets: number;
+  readonly #refuse: () => Error;
+  #held: Uint8Array = new Uint8Array(0);
+  #at = 0;
+  #received = 0;
+
+  /**
+   * @param maxOctets what the whole stream may deliver
+   * @param refuse the error for one octet more, or for a delivery that is not octets
+   */
+  constructor(source: ReadableStream<Uint8Array>, maxOctets: number, refuse: () => Error) {
+    this.#reader = source.getReader();
+    this.#maxOctets = maxOctets;
+    this.#refuse = refuse;
+  }
+
+  /** The next `count` octets, or undefined when the stream ends before them. The caller bounds `count` first. */
+  exactly(count: number): MaybePromise<Bytes | undefined> {
+    return this.#held.length - this.#at >= count ? this.#take(count) : this.#gather(count);
+  }
+
+  /** At least one and at most `max` octets, as soon as there are any; undefined at the end of the stream. */
+  async some(max: number): Promise<Bytes | undefined> {
+    if (this.#at === this.#held.length && !(await this.#fill())) return undefined;
+    return this.#take(Math.min(max, this.#held.length - this.#at));
+  }
+
+  /** Everything to the end of the stream, or undefined when that is more than `max` octets. */
+  async toEnd(max: number): Promise<Bytes | undefined> {
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    do {
+      const part = this.#take(this.#held.length - this.#at);
+      length += part.length;
+      if (length > max) return undefined;
+      parts.push(part);
+    } while (await this.#fill());
+    const whole = new Uint8Array(length);
+    let offset = 0;
+    for (const part of parts) {
+      whole.set(part, offset);
+      offset += part.length;
+    }
+    return whole;
+  }
+
+  /** Unlocks the stream where it stands. */
+  release(): void {
+    this.#reader.releaseLock();
+  }
+
+  /** Cancels the stream. A source that fails to cancel is its own affair. */
+  cancel(reason: unknown): Promise<void> {
+    this.#held = new Uint8Array(0);
+    this.#at = 0;
+    return this.#reader.cancel(reason);
+  }
+
+  #take(count: number): Bytes {
+    const taken = this.#held.subarray(this.#at, this.#at + count);
+    this.#at += count;
+    return taken as Bytes;
+  }
+
+  async #gather(count: number): Promise<Bytes | undefined> {
+    const gathered = new Uint8Array(count);
+    for (let have = 0; have < count; ) {
+      const part = await this.some(count - have);
+      if (part === undefined) return undefined;
+      gathered.set(part, have);
+      have += part.length;
+    }
+    return gathered;
+  }
+
+  async #fill(): Promise<boolean> {
+    for (;;) {
+      const { done, value } = await this.#reader.read();
+      if (done) return false;
+      if (!(value instanceof Uint8Array)) throw this.#refuse();
+      this.#received += value.length;
+      if (this.#received > this.#maxOctets) throw this.#refuse();
+      if (value.length > 0) {
+        this.#held = value;
+        this.#at = 0;
+        return true;
+      }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+// Opens a chunked response as it arrives and ends only where its sender ended it.
+
+import type { Bytes } from '../bytes/concat.ts';
+import { readChunk } from './chunk-framing.ts';
+import { OctetReader } from './octet-reader.ts';
+import type { SealingProvider } from './provider.ts';
+import {
+  deriveResponseRecords,
+  type ResponseRecords,
+  type ResponseSecret,
+  responseNonceOctets,
+} from './response-keys.ts';
+import { SealingError } from './sealing-error.ts';
+
+/**
+ * The plaintext of a chunked response, each chunk as soon as it is opened. The stream closes only after the final chunk was
+ * authenticated; anything else, an end of `body` above all, is an error (`response_truncated`, `response_malformed`,
+ * `chunk_empty`, `chunk_too_large`, `open_failed`), after which `body` is cancelled. A failure of `body` itself passes through.
+ * Cancelling the plaintext cancels `body`. Nothing is read before the first pull.
+ */
+export function openResponseStream(
+  body: ReadableStream<Uint8Array>,
+  secret: ResponseSecret,
+  provider: SealingProvider,
+): ReadableStream<Bytes> {
+  const reader = new OctetReader(
+    body,
+    Number.POSITIVE_INFINITY,
+    () => new SealingError('response_malformed'),
+  );
+  let records: ResponseRecords | undefined;
+
+  async function openNext(controller: ReadableStreamDefaultController<Bytes>): Promise<void> {
+    if (records === undefined) {
+      const nonce = await reader.exactly(responseNonceOctets(secret.suite));
+      if (nonce === undefined) throw new SealingError('response_truncated');
+      records = await deriveResponseRecords(provider, secret, nonce);
+    }
+    const { final, sealed } = await readChunk(reader, 'response');
+    const plaintext = await records.openChunk(sealed, final);
+    if (plaintext.length > 0) controller.enqueue(plaintext);
+    if (final) {
+      reader.release();
+      controller.close();
+    }
+  }
+
+  return new ReadableStream<Bytes>(
+    {
+      async pull(controller) {
+        try {
+          await openNext(controller);
+        } catch (error) {
+          controller.error(error);
+          await reader.cancel(error).catch(() => undefined);
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}
