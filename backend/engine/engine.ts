@@ -1,7 +1,7 @@
 // The contract of every engine: OpenAI's HTTP API on one socket, in a sandbox that was probed before it started.
 
 import type { Bytes } from '../../shared/bytes/concat.ts';
-import type { ProbeReport } from './sandbox/probe-report.ts';
+import type { EngineExit, ProbeReport } from './sandbox/sandboxed-engine.ts';
 
 /** One request to the engine; paths are those of OpenAI's API. */
 export interface EngineRequest {
@@ -31,12 +31,6 @@ export interface EngineHealth {
   readonly queued?: number;
   /** Requests that can be answered at the same time. */
   readonly total?: number;
-}
-
-/** How the process ended. */
-export interface EngineExit {
-  readonly code: number | null;
-  readonly signal: string | null;
 }
 
 /** An engine that is ready. */

@@ -6,13 +6,14 @@ import type { Engine } from './engine.ts';
 import { EngineClient } from './engine-client.ts';
 import { EngineError } from './engine-error.ts';
 import { LLAMA_SERVER_PATH, listEngineFiles } from './engine-files.ts';
+import type { DriverName, EngineExit, SandboxLimits } from './sandbox/sandboxed-engine.ts';
 import { startInSandbox } from './sandbox/start-in-sandbox.ts';
 import { hashFile } from './weights/hash-file.ts';
 
 /** What to start. */
 export interface EngineSetup {
   /** `auto` takes the strongest driver that works here and never `none`. */
-  readonly driver: 'auto' | 'landlock' | 'none';
+  readonly driver: DriverName;
   readonly model: {
     /** The id that requests name. */
     readonly id: string;
@@ -41,8 +42,8 @@ export interface EngineSetup {
 
 const GIB = 1024 ** 3;
 const POLL_MILLISECONDS = 50;
-// Node reserves address space generously; what it and a small model touch is far less.
-const LIMITS = { memoryBytes: 64 * GIB, processes: 256, openFiles: 512 };
+// The weights are mapped read-only and do not count; what counts is Node's heap and the key-value cache.
+const LIMITS: SandboxLimits = { memoryBytes: 4 * GIB, processes: 256, openFiles: 512 };
 
 /**
  * Starts the engine; the result is ready to answer.
@@ -117,11 +118,11 @@ async function checkModel({ path, sha256 }: EngineSetup['model']): Promise<void>
 
 async function untilReady(
   client: EngineClient,
-  exited: Promise<{ code: number | null; signal: string | null }>,
+  exited: Promise<EngineExit>,
   { onProgress, startMilliseconds = 120_000 }: EngineSetup,
 ): Promise<void> {
   const deadline = performance.now() + startMilliseconds;
-  let ended: { code: number | null; signal: string | null } | undefined;
+  let ended: EngineExit | undefined;
   void exited.then((exit) => {
     ended = exit;
   });
