@@ -1,0 +1,158 @@
+// A small OpenAI endpoint on loopback, so that curl and every other language can use the sealed path without an SDK.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { CloisterError } from '../client/cloister-error.ts';
+import type { Cloister } from '../client/create-cloister.ts';
+import { VerificationError } from '../verifier/verification-error.ts';
+import { LIMIT } from '../wire/limits.ts';
+import { publicErrorBody } from '../wire/public-error.ts';
+import { INFERENCE_PREFIX } from '../wire/routes.ts';
+
+const LOOPBACK = '127.0.0.1';
+const HEADERS_MILLISECONDS = 10_000;
+const PASSED_UP = ['content-type', 'accept', 'idempotency-key'];
+const PASSED_DOWN = [
+  'content-type',
+  'cache-control',
+  'x-should-retry',
+  'retry-after',
+  'retry-after-ms',
+  'x-request-id',
+];
+
+export interface LocalEndpoint {
+  /** `http://127.0.0.1:<port>`; the OpenAI API is under `/v1`. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Listens on loopback only and sends every `/v1/…` request through `cloister.fetch`. Any API key, or none, is accepted: the
+ * edge credential is the client's. A request whose Host is not this endpoint's own loopback name, or that carries an
+ * Origin of another site, is refused before anything else: a web page must not reach a user's prompts by DNS rebinding.
+ * `port` 0 takes a free one.
+ */
+export async function startLocalEndpoint(cloister: Cloister, port: number): Promise<LocalEndpoint> {
+  const server = createServer({ headersTimeout: HEADERS_MILLISECONDS });
+  server.on('request', (request, response) => {
+    handle(request, response, cloister, (server.address() as AddressInfo | null)?.port ?? 0).catch(() =>
+      response.destroy(),
+    );
+  });
+  await listen(server, port);
+  return {
+    url: `http://${LOOPBACK}:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, LOOPBACK, resolve);
+  });
+}
+
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  cloister: Cloister,
+  port: number,
+): Promise<void> {
+  if (!isOwnHost(request.headers.host, port) || !isOwnOrigin(request.headers.origin, port))
+    return sendError(response, 403, 'This endpoint answers programs on this machine only.');
+  // SDKs disagree on whether a base URL ends in /v1; both spellings mean the same here.
+  const { url = '/' } = request;
+  const path = url.startsWith(INFERENCE_PREFIX) ? url : INFERENCE_PREFIX + url.slice(1);
+  const body = await readBody(request);
+  if (body === undefined) return sendError(response, 413, 'The request is larger than this service takes.');
+
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  let answer: Response;
+  try {
+    answer = await cloister.fetch(new URL(path, cloister.baseURL), {
+      method: request.method ?? 'GET',
+      headers: pick(PASSED_UP, (name) => request.headers[name]),
+      ...(body.length > 0 && { body }),
+      signal: gone.signal,
+    });
+  } catch (error) {
+    if (gone.signal.aborted) return;
+    return sendFailure(response, error);
+  }
+  response.writeHead(
+    answer.status,
+    pick(PASSED_DOWN, (name) => answer.headers.get(name) ?? undefined),
+  );
+  response.flushHeaders();
+  try {
+    for await (const piece of answer.body ?? []) {
+      if (!response.write(piece))
+        await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+      if (response.destroyed) return;
+    }
+    response.end();
+  } catch {
+    // Cut, so that no client takes it for a finished answer: the connection goes without the last chunk of its framing.
+    response.destroy();
+  }
+}
+
+function isOwnHost(host: string | undefined, port: number): boolean {
+  return host === `${LOOPBACK}:${port}` || host === `localhost:${port}`;
+}
+
+function isOwnOrigin(origin: string | undefined, port: number): boolean {
+  return origin === undefined || isOwnHost(origin.replace(/^http:\/\//, ''), port);
+}
+
+async function readBody(request: IncomingMessage): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    length += piece.length;
+    if (length > LIMIT.sealedRequestBytes / 2) return undefined;
+    pieces.push(piece);
+  }
+  return new Uint8Array(Buffer.concat(pieces));
+}
+
+function pick(
+  names: readonly string[],
+  value: (name: string) => string | string[] | undefined,
+): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const name of names) {
+    const found = value(name);
+    if (typeof found === 'string') headers[name] = found;
+  }
+  return headers;
+}
+
+function sendFailure(response: ServerResponse, error: unknown): void {
+  if (error instanceof VerificationError || error instanceof CloisterError) {
+    const body = { error: { message: error.message, type: 'cloister_error', param: null, code: error.code } };
+    send(response, 502, body);
+  } else send(response, 500, publicErrorBody('internal_error'));
+}
+
+function sendError(response: ServerResponse, status: number, message: string): void {
+  send(response, status, {
+    error: { message, type: 'invalid_request_error', param: null, code: 'invalid_request' },
+  });
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  response.writeHead(status, { 'content-type': 'application/json', 'x-should-retry': 'false' });
+  response.end(JSON.stringify(body));
+}

@@ -1,0 +1,98 @@
+// The SDK's door: a drop-in `fetch` that verifies before it sends and seals whatever it sends.
+
+import type { SealingProvider } from '../sealing/provider.ts';
+import { webCryptoProvider } from '../sealing/webcrypto-provider.ts';
+import { type Policy, parsePolicy } from '../verifier/policy.ts';
+import { LIMIT } from '../wire/limits.ts';
+import { CloisterError } from './cloister-error.ts';
+import { type PlainRequest, sealedFetch } from './sealed-fetch.ts';
+import { type VerifiedNode, VerifiedSession } from './verified-session.ts';
+import { VERSION } from './version.ts';
+
+const SESSION_OCTETS = 32;
+/** A request that was not started is resealed to another verified node this many times. */
+const RESEALS = 2;
+
+export interface CloisterOptions {
+  /** The edge: an origin, with or without a trailing `/v1`, as OpenAI SDKs write it. */
+  readonly baseURL: string;
+  /** The edge credential. It is visible to the edge and never goes inside the seal. */
+  readonly apiKey: string;
+  /** What you trust (shared/verifier/policy.ts). There is no default: an absent policy trusts nobody. */
+  readonly policy: Policy | object;
+  /** Reaches the edge. Default: the runtime's fetch. */
+  readonly fetch?: typeof fetch;
+  /** Default: the system clock. */
+  readonly now?: () => Date;
+  /** Default: WebCrypto, with JavaScript fallbacks where the runtime lacks an algorithm. */
+  readonly provider?: SealingProvider;
+}
+
+export interface Cloister {
+  /**
+   * Drop-in for `fetch`: give it to the `openai` package, the AI SDK, or call it. Method, path, headers and body go inside the
+   * seal; the URL's host is ignored, because the request goes to the verified node and nowhere else.
+   * @throws VerificationError before anything is sent; CloisterError and StreamTruncatedError as they say.
+   */
+  readonly fetch: typeof fetch;
+  /** Verifies now and returns the node with every step; later requests use it. Throws like `fetch`. */
+  verify(): Promise<VerifiedNode>;
+  /** The verified node in use, if any. */
+  readonly node: VerifiedNode | undefined;
+  /** For OpenAI SDKs: the edge's origin with `/v1`. */
+  readonly baseURL: string;
+}
+
+/** Makes a client. Does no I/O until `verify` or `fetch` is called. @throws PolicyError when the policy is not valid. */
+export function createCloister(options: CloisterOptions): Cloister {
+  const { origin } = new URL(options.baseURL);
+  const policy = parsePolicy(options.policy);
+  const fetchEdge = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+  const now = options.now ?? (() => new Date());
+  const session = new VerifiedSession({ origin, policy, fetchEdge, now });
+  const sealing = {
+    origin,
+    apiKey: options.apiKey,
+    session: crypto.getRandomValues(new Uint8Array(SESSION_OCTETS)),
+    fetchEdge,
+    now,
+    provider: options.provider ?? webCryptoProvider,
+    sdk: `cloister/${VERSION}`,
+  };
+
+  return {
+    baseURL: `${origin}/v1`,
+    get node() {
+      return session.current;
+    },
+    verify: () => session.refresh(),
+    async fetch(input, init) {
+      const request = await readRequest(input, init);
+      for (let reseals = 0; ; reseals++) {
+        const node = await session.node();
+        request.signal.throwIfAborted();
+        const outcome = await sealedFetch(request, node, sealing);
+        if (outcome.started || reseals === RESEALS) return outcome.response;
+        session.drop(node);
+      }
+    },
+  };
+}
+
+async function readRequest(input: RequestInfo | URL, init?: RequestInit): Promise<PlainRequest> {
+  const request = new Request(input, init);
+  const { pathname, search } = new URL(request.url);
+  const body = new Uint8Array(await request.arrayBuffer());
+  if (body.length > LIMIT.sealedRequestBytes / 2)
+    throw new CloisterError(
+      'request_unsupported',
+      'The request is larger than this service takes. Nothing was sent.',
+    );
+  return {
+    method: request.method,
+    path: pathname + search,
+    headers: request.headers,
+    body,
+    signal: request.signal,
+  };
+}
