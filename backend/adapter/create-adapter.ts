@@ -1,0 +1,117 @@
+// The node's HTTP face: one sealed route, the key list, liveness. Everything else answers that it takes sealed requests only.
+
+import { Hono } from 'hono';
+import type { Bytes } from '../../shared/bytes/concat.ts';
+import { OUTER_HEADER } from '../../shared/wire/header-names.ts';
+import { MEDIA_TYPE, sealedRequestType } from '../../shared/wire/media-types.ts';
+import { publicErrorResponse } from '../../shared/wire/public-error.ts';
+import { GATEWAY_PATH, HEALTH_PATH, INFERENCE_PREFIX } from '../../shared/wire/routes.ts';
+import type { Engine } from '../engine/engine.ts';
+import { type LogEvent, roundUpToPowerOfTwo } from '../node-event.ts';
+import type { Admission } from './admission.ts';
+import { type AnswerOutcome, answerRequest } from './answer-request.ts';
+import { type Opening, openRequest } from './open-request.ts';
+import { Refusal } from './refusal.ts';
+
+/** What the adapter is made of. */
+export interface AdapterParts {
+  readonly opening: Opening;
+  readonly admission: Admission;
+  readonly engine: Engine;
+  /** The inner routes of the attested surface. */
+  readonly routes: readonly string[];
+  /** The current `application/ohttp-keys` list. */
+  readonly keyList: () => Bytes;
+  /** Most requests answered at once; the load header is relative to it. */
+  readonly slots: number;
+  readonly log: LogEvent;
+}
+
+/** The adapter as a Hono app; it starts no server and reads no clock of its own. */
+export function createAdapter(parts: AdapterParts): Hono {
+  const app = new Hono();
+  let inFlight = 0;
+
+  app.get(HEALTH_PATH, (c) => c.json({ status: 'ok' }));
+
+  app.get(
+    GATEWAY_PATH,
+    () => new Response(parts.keyList(), { headers: { 'content-type': MEDIA_TYPE.keys } }),
+  );
+
+  app.post(GATEWAY_PATH, async (c) => {
+    const request = c.req.raw;
+    const type = sealedRequestType(request.headers.get('content-type'));
+    try {
+      if (type === undefined || request.body === null) throw new Refusal('unsealed_request');
+      await parts.admission.check(request.headers.get(OUTER_HEADER.ticket) ?? undefined, parts.opening.now());
+      const opened = await openRequest(type, request.body, parts.opening);
+      return answer(opened);
+    } catch (error) {
+      const code = error instanceof Refusal ? error.code : 'internal_error';
+      parts.log({ event: 'request_refused', code, sealed: false });
+      return publicErrorResponse(code);
+    }
+  });
+
+  app.all(`${INFERENCE_PREFIX}*`, () => publicErrorResponse('unsealed_request'));
+  app.notFound(() => publicErrorResponse('not_found'));
+  app.onError(() => publicErrorResponse('internal_error'));
+  return app;
+
+  function answer(opened: Awaited<ReturnType<typeof openRequest>>): Response {
+    const started = performance.now();
+    const outcome: AnswerOutcome = { status: 0, outcome: 'complete' };
+    const gone = new AbortController();
+    const pieces = answerRequest(opened, parts.engine, parts.routes, gone.signal, outcome);
+    let sealedOctets = 0;
+    inFlight++;
+    const finish = (): void => {
+      inFlight--;
+      const milliseconds = Math.round(performance.now() - started);
+      parts.log({
+        event: 'request_answered',
+        ...outcome,
+        milliseconds,
+        sealedOctets: roundUpToPowerOfTwo(sealedOctets),
+      });
+    };
+    let finished = false;
+    const once = (): void => {
+      if (finished) return;
+      finished = true;
+      finish();
+    };
+    const body = new ReadableStream<Bytes>({
+      async pull(controller) {
+        try {
+          const { done, value } = await pieces.next();
+          if (done) {
+            once();
+            controller.close();
+          } else {
+            sealedOctets += value.length;
+            controller.enqueue(value);
+          }
+        } catch (error) {
+          // No final chunk was sealed, so whatever the transport makes of this, the client sees a truncated answer.
+          once();
+          controller.error(error);
+        }
+      },
+      cancel() {
+        outcome.outcome = 'client_gone';
+        gone.abort();
+        once();
+      },
+    });
+    return new Response(body, {
+      headers: {
+        'content-type': opened.sealer.contentType,
+        'cache-control': 'no-store',
+        [OUTER_HEADER.incremental]: '?1',
+        [OUTER_HEADER.load]: String(Math.round((100 * inFlight) / parts.slots)),
+      },
+    });
+  }
+}

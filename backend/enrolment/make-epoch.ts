@@ -1,0 +1,108 @@
+// Makes one key epoch: fresh gateway keys, the core that names them, the statement, the evidence, and the bundle of it all.
+
+import { toBase64url } from '../../shared/bytes/base64url.ts';
+import type { Bytes } from '../../shared/bytes/concat.ts';
+import { encodeBundle } from '../../shared/evidence/bundle.ts';
+import { coreDigest, encodeCore, type NodeCore } from '../../shared/evidence/node-core.ts';
+import { encodeStatement, reportDataOf } from '../../shared/evidence/node-statement.ts';
+import { deploymentDigest, parseDeployment } from '../../shared/manifest/deployment.ts';
+import { manifestDigest } from '../../shared/manifest/manifest.ts';
+import { type GatewayKey, generateGatewayKey } from '../../shared/sealing/gateway-key.ts';
+import { encodeKeyConfigList } from '../../shared/sealing/key-config.ts';
+import type { SealingProvider } from '../../shared/sealing/provider.ts';
+import { HYBRID_SUITE, X25519_SUITE } from '../../shared/sealing/suite.ts';
+import type { TeeDriver } from '../tee/tee-driver.ts';
+
+const FRESHNESS_OCTETS = 32;
+/** A client's clock may be this far behind the node's before a fresh core looks not yet valid. */
+const BACKDATE_SECONDS = 60;
+
+/** One epoch of this node: from `startedAt` it is offered, at `notAfter` it is stale, then its keys are erased. */
+export interface Epoch {
+  readonly keys: readonly GatewayKey[];
+  /** `application/ohttp-keys`. */
+  readonly keyList: Bytes;
+  /** base64url. */
+  readonly coreDigest: string;
+  /** The attestation bundle's exact octets. */
+  readonly bundle: Bytes;
+  readonly notAfter: Date;
+}
+
+/** What stays the same from epoch to epoch. */
+export interface NodeIdentity {
+  /** 16 random octets, made at start. */
+  readonly node: Bytes;
+  readonly role: NodeCore['role'];
+  readonly receiptPublicKey: Bytes;
+  readonly manifest: Bytes;
+  /** The deployment's exact octets as the manifest carries them. */
+  readonly deployment: Bytes;
+  readonly probeDigest: Bytes;
+}
+
+/** Makes an epoch of `lifeSeconds`. Key ids are random octets, distinct from those in `usedKeyIds`. */
+export async function makeEpoch(
+  identity: NodeIdentity,
+  options: {
+    readonly tee: TeeDriver;
+    readonly provider: SealingProvider;
+    readonly random: (octets: number) => Bytes;
+    readonly now: Date;
+    readonly lifeSeconds: number;
+    readonly usedKeyIds: ReadonlySet<number>;
+  },
+): Promise<Epoch> {
+  const { tee, provider, random, now, lifeSeconds } = options;
+  const used = new Set(options.usedKeyIds);
+  const keys: GatewayKey[] = [];
+  for (const suite of [HYBRID_SUITE, X25519_SUITE]) {
+    const keyId = freshKeyId(used, random);
+    used.add(keyId);
+    keys.push(await generateGatewayKey({ keyId, suites: [suite], provider }));
+  }
+  const keyList = encodeKeyConfigList(keys.map((key) => key.config));
+  const notBefore = new Date(now.getTime() - BACKDATE_SECONDS * 1000);
+  const notAfter = new Date(now.getTime() + lifeSeconds * 1000);
+  const { routes, features } = parseDeployment(identity.deployment);
+  const core = encodeCore({
+    version: 1,
+    node: identity.node,
+    role: identity.role,
+    ohttpKeys: keyList,
+    receiptKey: identity.receiptPublicKey,
+    manifestDigest: await manifestDigest(identity.manifest),
+    deploymentDigest: await deploymentDigest(identity.deployment),
+    probeDigest: identity.probeDigest,
+    surface: { routes, features, egress: 'none' },
+    notBefore,
+    notAfter,
+  });
+  const statement = encodeStatement({
+    version: 1,
+    core,
+    freshness: { kind: 'epoch', value: random(FRESHNESS_OCTETS) },
+    devices: [],
+    notBefore,
+    notAfter,
+  });
+  const evidence = await tee.attest(await reportDataOf(statement));
+  return {
+    keys,
+    keyList,
+    coreDigest: toBase64url(await coreDigest(core)),
+    bundle: encodeBundle({
+      version: 1,
+      manifest: identity.manifest,
+      node: { statement, evidence: [evidence] },
+    }),
+    notAfter,
+  };
+}
+
+function freshKeyId(used: ReadonlySet<number>, random: (octets: number) => Bytes): number {
+  for (;;) {
+    const [keyId] = random(1);
+    if (keyId !== undefined && !used.has(keyId)) return keyId;
+  }
+}

@@ -1,0 +1,151 @@
+// Registers this node with its edge by a real call that pushes address and bundle, and keeps the registration alive.
+
+import { SignJWT } from 'jose';
+import { fromBase64url, toBase64url } from '../../shared/bytes/base64url.ts';
+import { sha256 } from '../../shared/bytes/digest.ts';
+import {
+  REGISTRATION_TYP,
+  type RegistrationAnswer,
+  type RegistrationClaims,
+  type RegistrationRequest,
+} from '../../shared/wire/registration.ts';
+import { DIRECTORY_PATH } from '../../shared/wire/routes.ts';
+import type { AttestationService } from '../attestation-service/appraise.ts';
+import type { ReceiptKey } from '../keys/receipt-key.ts';
+import type { LogEvent } from '../node-event.ts';
+import type { Epoch } from './make-epoch.ts';
+
+const FIRST_RETRY_MILLISECONDS = 100;
+const LONGEST_RETRY_MILLISECONDS = 10_000;
+const CALL_MILLISECONDS = 10_000;
+/** Renew when this share of the registration's life has passed. */
+const RENEW_AT = 1 / 3;
+const CLAIMS_LIFE_SECONDS = 60;
+
+/** Who registers where. */
+export interface Enrolment {
+  /** Origin of the edge. */
+  readonly edge: string;
+  /** Origin under which the edge reaches this node. */
+  readonly address: string;
+  /** base64url node id. */
+  readonly node: string;
+  readonly pool: string;
+  readonly models: readonly string[];
+  readonly receiptKey: ReceiptKey;
+  readonly service: AttestationService;
+  readonly epoch: () => Epoch;
+  readonly onTicketKey: (octets: Uint8Array<ArrayBuffer>) => Promise<void>;
+  readonly now: () => Date;
+  readonly log: LogEvent;
+}
+
+/**
+ * Registers, renews at a third of each registration's life, and backs off from 0.1 s to 10 s while the edge does not take
+ * it. `renew()` registers at once (a new epoch). Ends when `signal` aborts, withdrawing the registration.
+ */
+export function keepRegistered(enrolment: Enrolment, signal: AbortSignal): { renew(): void } {
+  let wake: (() => void) | undefined;
+  let renewals = 0;
+  void run();
+  return {
+    renew() {
+      renewals++;
+      wake?.();
+    },
+  };
+
+  async function run(): Promise<void> {
+    let attempt = 0;
+    let lastIssuedAt = 0;
+    while (!signal.aborted) {
+      const seen = renewals;
+      // The edge refuses a registration that is not newer than the last, so two in one second are one second apart.
+      const issuedAt = Math.max(Math.floor(enrolment.now().getTime() / 1000), lastIssuedAt + 1);
+      let waitMilliseconds: number;
+      try {
+        const answer = await call('PUT', enrolment, issuedAt, signal);
+        await enrolment.onTicketKey(fromBase64url(answer.ticket_key));
+        lastIssuedAt = issuedAt;
+        attempt = 0;
+        const secondsLeft = answer.expires - Math.floor(enrolment.now().getTime() / 1000);
+        enrolment.log({ event: 'registered', secondsLeft });
+        waitMilliseconds = Math.max(1, secondsLeft * RENEW_AT) * 1000;
+      } catch (error) {
+        attempt++;
+        const status = error instanceof RegistrationError ? error.status : 0;
+        if (!signal.aborted) enrolment.log({ event: 'registration_failed', status, attempt });
+        waitMilliseconds = Math.min(
+          LONGEST_RETRY_MILLISECONDS,
+          FIRST_RETRY_MILLISECONDS * 2 ** (attempt - 1),
+        );
+      }
+      if (seen === renewals) await pause(waitMilliseconds);
+    }
+    // A withdrawal is a courtesy: without it the registration lapses by itself within its short life.
+    await call('DELETE', enrolment, lastIssuedAt + 1, AbortSignal.timeout(1000)).catch(() => {});
+  }
+
+  function pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, milliseconds);
+      signal.addEventListener('abort', done);
+      wake = done;
+    });
+  }
+}
+
+/** The edge did not take a registration; `status` is its HTTP status. */
+export class RegistrationError extends Error {
+  override readonly name = 'RegistrationError';
+  readonly code = 'registration_refused';
+  readonly status: number;
+  constructor(status: number) {
+    super(`the edge answered the registration with status ${status}`);
+    this.status = status;
+  }
+}
+
+async function call(
+  method: 'PUT' | 'DELETE',
+  enrolment: Enrolment,
+  issuedAt: number,
+  signal: AbortSignal,
+): Promise<RegistrationAnswer> {
+  const epoch = enrolment.epoch();
+  const { result } = await enrolment.service.appraise(epoch.bundle, enrolment.now());
+  const claims: Omit<RegistrationClaims, 'sub' | 'aud' | 'iat' | 'exp'> = {
+    address: enrolment.address,
+    pool: enrolment.pool,
+    models: enrolment.models,
+    core: epoch.coreDigest,
+    bundle: toBase64url(await sha256(epoch.bundle)),
+    keys: toBase64url(epoch.keyList),
+  };
+  const registration = await new SignJWT({ ...claims })
+    .setProtectedHeader({ alg: 'EdDSA', typ: REGISTRATION_TYP })
+    .setSubject(enrolment.node)
+    .setAudience(enrolment.edge)
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(issuedAt + CLAIMS_LIFE_SECONDS)
+    .sign(enrolment.receiptKey.signer);
+  const body: RegistrationRequest = { result, registration, bundle: toBase64url(epoch.bundle) };
+  const response = await fetch(`${enrolment.edge}${DIRECTORY_PATH}/${enrolment.node}`, {
+    method,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    redirect: 'error',
+    signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_MILLISECONDS)]),
+  });
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new RegistrationError(response.status);
+  }
+  return (method === 'PUT' ? await response.json() : { ticket_key: '', expires: 0 }) as RegistrationAnswer;
+}

@@ -1,0 +1,183 @@
+// The start of a node, in the order that the promises need: environment, TEE, keys, engine and probe, evidence, listen, register.
+
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { serve } from '@hono/node-server';
+import { toBase64url } from '../shared/bytes/base64url.ts';
+import type { Bytes } from '../shared/bytes/concat.ts';
+import { parseDeployment } from '../shared/manifest/deployment.ts';
+import { deploymentOctets, parseManifest } from '../shared/manifest/manifest.ts';
+import { parsePolicy } from '../shared/verifier/policy.ts';
+import { Admission } from './adapter/admission.ts';
+import { createAdapter } from './adapter/create-adapter.ts';
+import { ReplayMemory } from './adapter/replay-memory.ts';
+import { createAttestationService } from './attestation-service/appraise.ts';
+import { startEngine } from './engine/start-engine.ts';
+import { EpochSchedule } from './enrolment/epoch-schedule.ts';
+import { makeEpoch } from './enrolment/make-epoch.ts';
+import { keepRegistered } from './enrolment/register.ts';
+import { nodeCryptoProvider } from './keys/node-crypto-provider.ts';
+import { generateReceiptKey } from './keys/receipt-key.ts';
+import { parseNodeConfig } from './node-config.ts';
+import type { LogEvent } from './node-event.ts';
+import { refuseTamperedEnvironment } from './refuse-tampered-environment.ts';
+import { measureGuest } from './tee/simulated/measure-tree.ts';
+import { loadSimulatedPlatform } from './tee/simulated/platform.ts';
+import { createSimulatedTee } from './tee/simulated/tee.ts';
+
+const NODE_ID_OCTETS = 16;
+/** Entries per key: about 100 MB at the most; a full table rotates the key. */
+const REPLAY_ENTRIES = 1_000_000;
+
+const random = (octets: number): Bytes => new Uint8Array(randomBytes(octets));
+const now = (): Date => new Date();
+/** What a supervisor may read: a closed set of events, one JSON object a line on stdout. */
+const tell = (event: object): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
+
+async function main(): Promise<void> {
+  refuseTamperedEnvironment(process.env, process.execArgv);
+  const configPath = process.argv[2];
+  if (configPath === undefined) throw new Error('usage: node backend/main.ts CONFIG.json');
+  const config = parseNodeConfig(await readFile(configPath, 'utf8'));
+  await mkdir(config.run_folder, { recursive: true, mode: 0o700 });
+
+  const platform = await loadSimulatedPlatform(config.tee.platform_folder, { now: now(), random });
+  const measurement = await measureGuest(config.tee.measured_folder);
+  const tee = await createSimulatedTee({ platform, measurement, fault: config.tee.fault });
+
+  const receiptKey = generateReceiptKey();
+  const policy = parsePolicy(config.policy);
+  const service = await createAttestationService(policy);
+  tell({ event: 'attestation_service', jwks: service.jwks });
+
+  const manifestOctets = new Uint8Array(await readFile(config.manifest));
+  const manifest = parseManifest(manifestOctets);
+  const entry = manifest.deployments.find(({ name }) => name === config.deployment);
+  if (entry === undefined) throw new Error(`the manifest has no deployment named ${config.deployment}`);
+  const deploymentDocument = deploymentOctets(entry);
+  const deployment = parseDeployment(deploymentDocument);
+
+  const engine = await startEngine({
+    driver: config.sandbox,
+    model: { id: deployment.model.id, path: config.model_path, sha256: deployment.model.sha256 },
+    threads: config.engine.threads,
+    sequences: config.engine.sequences,
+    contextTokens: config.engine.context_tokens,
+    runFolder: config.run_folder,
+    random,
+    onProgress: (progress) => tell({ event: 'engine_loading', progress }),
+  });
+  tell({ event: 'engine_ready', driver: engine.driver, probe: engine.probe });
+
+  const log: LogEvent = tell;
+  const identity = {
+    node: random(NODE_ID_OCTETS),
+    role: 'all' as const,
+    receiptPublicKey: receiptKey.publicOctets,
+    manifest: manifestOctets,
+    deployment: deploymentDocument,
+    probeDigest: engine.probeDigest,
+  };
+  const replays = new ReplayMemory(REPLAY_ENTRIES);
+  const lengths = { seconds: manifest.key_epoch.seconds, overlapSeconds: manifest.key_epoch.overlap_seconds };
+  let renew = (): void => {};
+  const epochs = await EpochSchedule.begin(
+    (usedKeyIds) =>
+      makeEpoch(identity, {
+        tee,
+        provider: nodeCryptoProvider,
+        random,
+        now: now(),
+        lifeSeconds: lengths.seconds + lengths.overlapSeconds,
+        usedKeyIds,
+      }),
+    lengths,
+    {
+      onStarted: () => {
+        log({ event: 'epoch_started', lifeSeconds: lengths.seconds });
+        renew();
+      },
+      onErased: (keyId) => {
+        log({ event: 'epoch_erased', requests: replays.size(keyId) });
+        replays.forget(keyId);
+      },
+    },
+  );
+
+  const admission = new Admission();
+  const adapter = createAdapter({
+    opening: {
+      findKey: (keyId) => epochs.find(keyId),
+      replays,
+      provider: nodeCryptoProvider,
+      random,
+      now,
+      onReplayTableFull: () => void epochs.rotate(),
+    },
+    admission,
+    engine,
+    routes: deployment.routes,
+    keyList: () => epochs.current.keyList,
+    slots: config.engine.sequences,
+    log,
+  });
+  const { host: hostname, port } = config.listen;
+  const server = serve({ fetch: adapter.fetch, hostname, port });
+  await new Promise((resolve) => server.once('listening', resolve));
+  const address = config.address ?? `http://${hostname}:${(server.address() as AddressInfo).port}`;
+
+  const stopping = new AbortController();
+  const registration = keepRegistered(
+    {
+      edge: config.edge,
+      address,
+      node: toBase64url(identity.node),
+      pool: config.pool,
+      models: [deployment.model.id],
+      receiptKey,
+      service,
+      epoch: () => epochs.current,
+      onTicketKey: (octets) => admission.renew(octets),
+      now,
+      log,
+    },
+    stopping.signal,
+  );
+  renew = registration.renew;
+  tell({
+    event: 'listening',
+    address,
+    node: toBase64url(identity.node),
+    pid: process.pid,
+    enginePid: engine.pid,
+  });
+
+  let ending = false;
+  const end = async (code: number): Promise<void> => {
+    if (ending) return;
+    ending = true;
+    stopping.abort();
+    server.close();
+    epochs.end();
+    await engine.stop();
+    process.exit(code);
+  };
+  void engine.exited.then(({ signal }) => {
+    if (ending) return;
+    log({ event: 'engine_exited', signal: signal !== null });
+    // Without its engine this node serves nothing; a supervisor starts it afresh, with fresh keys and a fresh probe.
+    void end(1);
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void end(0));
+  // The one who started this node holds its stdin; when that ends, so does the node.
+  process.stdin.on('end', () => void end(0)).on('error', () => void end(0));
+  process.stdin.resume();
+}
+
+main().catch((error: unknown) => {
+  const { code, message } = error as { code?: string; message?: string };
+  tell({ event: 'start_failed', code: code ?? 'internal_error', message: message ?? String(error) });
+  process.exitCode = 1;
+  process.stdin.destroy();
+});

@@ -1,0 +1,68 @@
+// The node's configuration: one JSON file, strict, every problem reported at once.
+
+import * as v from 'valibot';
+
+const origin = v.pipe(
+  v.string(),
+  v.url(),
+  v.check((text) => new URL(text).origin === text, 'an origin: scheme, host and port, without a path'),
+);
+const folder = v.pipe(v.string(), v.startsWith('/', 'an absolute path'));
+const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
+
+const schema = v.strictObject({
+  /** Where the adapter listens; port 0 takes a free one. */
+  listen: v.strictObject({
+    host: v.string(),
+    port: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65535)),
+  }),
+  /** Where the edge reaches the adapter, when that differs from `listen`. */
+  address: v.optional(origin),
+  /** The edge to register with. */
+  edge: origin,
+  pool: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,64}$/, 'a-z, 0-9 and -, at most 64')),
+  tee: v.strictObject({
+    kind: v.literal('simulated'),
+    /** Holds the simulated platform's keys. */
+    platform_folder: folder,
+    /** The code tree that the simulated TEE measures. */
+    measured_folder: folder,
+    fault: v.optional(v.string()),
+  }),
+  manifest: folder,
+  /** The policy by which the attestation service beside this node appraises (shared/verifier/policy.ts). */
+  policy: v.unknown(),
+  deployment: v.string(),
+  model_path: folder,
+  engine: v.strictObject({ threads: positive, sequences: positive, context_tokens: positive }),
+  sandbox: v.picklist(['auto', 'landlock', 'none']),
+  run_folder: folder,
+});
+
+export type NodeConfig = v.InferOutput<typeof schema>;
+
+/** Thrown with every problem and its path. Code `config_invalid`. */
+export class NodeConfigError extends Error {
+  override readonly name = 'NodeConfigError';
+  readonly code = 'config_invalid';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(`the node's configuration is not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/** @throws NodeConfigError on anything but exactly the configuration above; an unknown key is a problem. */
+export function parseNodeConfig(text: string): NodeConfig {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new NodeConfigError([error instanceof Error ? error.message : 'not JSON']);
+  }
+  const result = v.safeParse(schema, json);
+  if (result.success) return result.output;
+  throw new NodeConfigError(
+    result.issues.map((issue) => `${v.getDotPath(issue) ?? '(top)'}: ${issue.message}`),
+  );
+}

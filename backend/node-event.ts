@@ -1,0 +1,27 @@
+// What the node's operator may read: a closed set of events whose fields are numbers and known words. No text passes.
+
+import type { PublicErrorCode } from '../shared/wire/public-error.ts';
+
+/** Every event that the node can log. A prompt does not fit any of these types. */
+export type NodeEvent =
+  | { readonly event: 'request_refused'; readonly code: PublicErrorCode; readonly sealed: boolean }
+  | {
+      readonly event: 'request_answered';
+      readonly status: number;
+      readonly outcome: 'complete' | 'client_gone' | 'engine_failed';
+      readonly milliseconds: number;
+      /** Sealed octets out, rounded up to a power of two. */
+      readonly sealedOctets: number;
+    }
+  | { readonly event: 'registered'; readonly secondsLeft: number }
+  | { readonly event: 'registration_failed'; readonly status: number; readonly attempt: number }
+  | { readonly event: 'epoch_started'; readonly lifeSeconds: number }
+  | { readonly event: 'epoch_erased'; readonly requests: number }
+  | { readonly event: 'engine_exited'; readonly signal: boolean };
+
+export type LogEvent = (event: NodeEvent) => void;
+
+/** Rounds a count up to a power of two, so that a log line tells a class of size and no size. */
+export function roundUpToPowerOfTwo(count: number): number {
+  return count <= 1 ? count : 2 ** Math.ceil(Math.log2(count));
+}
