@@ -1,0 +1,61 @@
+// The command line of `npm start --`.
+
+import { parseArgs } from 'node:util';
+
+export const USAGE = `npm start -- [options]
+
+  --once            ask the question, show the journey, end
+  --json            print one line of JSON when ready: base_url, api_key, policy, local_url (use: npm start --silent -- --json)
+  --model FILE      use this GGUF file of the default model instead of fetching it
+  --fault NAME      let the simulated TEE misbehave, to see the client refuse (see docs/local.md)
+  --help            this text
+
+  CLOISTER_PORT     port of the edge (default: 8787, or a free one when that is taken)`;
+
+export interface Arguments {
+  readonly once: boolean;
+  readonly json: boolean;
+  readonly help: boolean;
+  readonly model: string | undefined;
+  readonly fault: string | undefined;
+  readonly port: number | undefined;
+}
+
+/** The command line is not what the usage says. Exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** @throws UsageError on an unknown option or a port that is none. */
+export function readArguments(
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Arguments {
+  let values: { once?: boolean; json?: boolean; help?: boolean; model?: string; fault?: string };
+  try {
+    ({ values } = parseArgs({
+      args: [...argv],
+      options: {
+        once: { type: 'boolean' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+        model: { type: 'string' },
+        fault: { type: 'string' },
+      },
+    }));
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : 'unknown option');
+  }
+  const portText = environment.CLOISTER_PORT;
+  const port = portText === undefined || portText === '' ? undefined : Number(portText);
+  if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65535))
+    throw new UsageError('CLOISTER_PORT must be a port number from 1 to 65535');
+  return {
+    once: values.once === true,
+    json: values.json === true,
+    help: values.help === true,
+    model: values.model,
+    fault: values.fault,
+    port,
+  };
+}

@@ -1,0 +1,134 @@
+// Starts the whole system on loopback: one node with a simulated TEE, the edge in workerd, a client, and a local endpoint.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { defaultThreads } from '../../backend/engine/start-engine.ts';
+import { DEFAULT_MODEL } from '../../backend/engine/weights/model-catalogue.ts';
+import { type LocalEndpoint, startLocalEndpoint } from '../../shared/cli/local-endpoint.ts';
+import { type Cloister, createCloister } from '../../shared/client/create-cloister.ts';
+import type { Policy } from '../../shared/verifier/policy.ts';
+import { FOLDER } from './folders.ts';
+import { choosePort, tryPort } from './free-port.ts';
+import { writeOwnerFiles } from './owner-files.ts';
+import type { ProcessLedger } from './process-ledger.ts';
+import { type LocalEdge, startEdge } from './start-edge.ts';
+import { type LocalNode, type SupervisedEvent, startNode } from './start-node.ts';
+import { type TappedExchange, tapFetch } from './wire-tap.ts';
+
+const EDGE_PORT = 8787;
+const LOCAL_PORT = 8788;
+const SEQUENCES = 2;
+const CONTEXT_TOKENS = 2048;
+
+/** A running system. */
+export interface LocalSystem {
+  readonly edge: string;
+  readonly apiKey: string;
+  readonly policy: Policy;
+  readonly model: string;
+  readonly cloister: Cloister;
+  readonly local: LocalEndpoint;
+  /** What left for the edge, so far. */
+  readonly exchanges: readonly TappedExchange[];
+  readonly nodeExited: Promise<number | null>;
+  stop(): Promise<void>;
+}
+
+export interface LocalOptions {
+  readonly modelPath: string;
+  readonly port: number | undefined;
+  readonly fault: string | undefined;
+  readonly ledger: ProcessLedger;
+  readonly onEvent: (
+    event: SupervisedEvent | { readonly event: 'edge_ready'; readonly origin: string },
+  ) => void;
+}
+
+/** The port that the user asked for is taken. */
+export class PortTakenError extends Error {
+  override readonly name = 'PortTakenError';
+  readonly code = 'port_taken';
+  constructor(port: number) {
+    super(`port ${port} is taken: set CLOISTER_PORT to another one`);
+  }
+}
+
+/** Starts everything; what was started is ended again when a later part fails. */
+export async function startLocally(options: LocalOptions): Promise<LocalSystem> {
+  const { port, fault, ledger, onEvent } = options;
+  if (port !== undefined && (await tryPort(port)) === undefined) throw new PortTakenError(port);
+  const edgePort = port ?? (await choosePort(EDGE_PORT));
+  const origin = `http://127.0.0.1:${edgePort}`;
+  const runFolder = join(FOLDER.runs, String(process.pid));
+  await rm(runFolder, { recursive: true, force: true });
+  await mkdir(runFolder, { recursive: true, mode: 0o700 });
+  let node: LocalNode | undefined;
+  let edge: LocalEdge | undefined;
+  let local: LocalEndpoint | undefined;
+  const stop = async (): Promise<void> => {
+    await Promise.allSettled([local?.close(), node?.stop()]);
+    await edge?.stop().catch(() => {});
+    await rm(runFolder, { recursive: true, force: true });
+  };
+  try {
+    const owner = await writeOwnerFiles(runFolder);
+    const configPath = join(runFolder, 'node.json');
+    const config = {
+      listen: { host: '127.0.0.1', port: 0 },
+      edge: origin,
+      pool: 'default',
+      tee: {
+        kind: 'simulated',
+        platform_folder: FOLDER.platform,
+        measured_folder: FOLDER.root,
+        ...(fault !== undefined && { fault }),
+      },
+      manifest: owner.manifestPath,
+      policy: owner.policy,
+      deployment: owner.deployment,
+      model_path: options.modelPath,
+      engine: { threads: defaultThreads(), sequences: SEQUENCES, context_tokens: CONTEXT_TOKENS },
+      sandbox: 'auto',
+      run_folder: join(runFolder, 'node'),
+    };
+    await writeFile(configPath, JSON.stringify(config), { mode: 0o600 });
+    node = startNode(configPath, onEvent);
+    ledger.add(node.pid);
+
+    const apiKey = `sk-cloister-${randomBytes(24).toString('base64url')}`;
+    const { jwks } = await node.once('attestation_service');
+    edge = await startEdge({
+      port: edgePort,
+      apiKeys: { [createHash('sha256').update(apiKey).digest('hex')]: 'acct-local' },
+      attestationKeys: jwks,
+      stateFolder: join(runFolder, 'edge'),
+    });
+    onEvent({ event: 'edge_ready', origin });
+    await node.once('registered');
+    await ledger.addDescendants();
+
+    const exchanges: TappedExchange[] = [];
+    const cloister = createCloister({
+      baseURL: origin,
+      apiKey,
+      policy: owner.policy,
+      fetch: tapFetch(exchanges),
+    });
+    local = await startLocalEndpoint(cloister, await choosePort(LOCAL_PORT));
+    return {
+      edge: origin,
+      apiKey,
+      policy: owner.policy,
+      model: DEFAULT_MODEL.id,
+      cloister,
+      local,
+      exchanges,
+      nodeExited: node.exited,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
