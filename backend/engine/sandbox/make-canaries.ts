@@ -1,0 +1,149 @@
+// Lays out, on the host, what the probe must not be able to reach, and looks afterwards whether it did.
+
+import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { getServers } from 'node:dns';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type ListenOptions, type Server } from 'node:net';
+import { join } from 'node:path';
+import { type NativeCall, syscallTable } from './native-calls.ts';
+import type { Canaries } from './probe.ts';
+import type { ProbeResult } from './sandboxed-engine.ts';
+import type { LaunchSite } from './spawn-launcher.ts';
+
+// Everybody may enter /tmp, so that only the sandbox stands between the probe and the canaries.
+const CANARY_PARENT = '/tmp';
+const IPC_RMID = 0;
+const IPC_CREAT_FOR_ALL = 0o1666;
+
+/** Canaries of one probe run. */
+export interface CanaryNest {
+  readonly canaries: Canaries;
+  /** What the host itself saw: contacts at its sockets, changes to its files. */
+  inspect(): readonly ProbeResult[];
+  /** Removes all of it. */
+  remove(): Promise<void>;
+}
+
+/** Makes the canaries. `nonce` is hex and unique to the run. */
+export async function makeCanaries(nonce: string, site: LaunchSite, call: NativeCall): Promise<CanaryNest> {
+  const folder = mkdtempSync(join(CANARY_PARENT, 'cloister-canary-'));
+  chmodSync(folder, 0o777);
+  const at = (name: string) => join(folder, name);
+  for (const name of ['file', 'spare', 'victim']) writeForAll(at(name), nonce, 0o666);
+  writeForAll(at('program'), '#!/bin/sh\nexit 0\n', 0o777);
+
+  let contacts = 0;
+  const servers: Server[] = [];
+  const listen = async (where: ListenOptions): Promise<number> => {
+    const server = createServer((socket) => {
+      contacts++;
+      socket.destroy();
+    });
+    const listening = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(where, () => resolve(true));
+    });
+    if (!listening) return 0;
+    servers.push(server);
+    const address = server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  };
+  const abstractSocket = `cloister-canary-${nonce.slice(0, 32)}`;
+  const [tcpPort, tcp6Port] = await Promise.all([
+    listen({ host: '127.0.0.1', port: 0 }),
+    listen({ host: '::1', port: 0 }),
+    listen({ path: at('stream.sock') }),
+    listen({ path: `\0${abstractSocket}` }),
+  ]);
+  chmodSync(at('stream.sock'), 0o777);
+  const udp = createSocket('udp4', () => {
+    contacts++;
+  });
+  await new Promise<void>((resolve) => udp.bind(0, '127.0.0.1', resolve));
+
+  // Node has no datagram Unix sockets and no SysV memory
+  const n = syscallTable(site.architecture);
+  const datagram = call(n.socket, 1, 2, 0);
+  const address = new TextEncoder().encode(`\x01\0${at('datagram.sock')}\0`);
+  call(n.bind, datagram, address, address.length);
+  chmodSync(at('datagram.sock'), 0o777);
+  const segment = call(n.shmget, 0, 4096, IPC_CREAT_FOR_ALL);
+
+  const process_ = spawn('/bin/sh', ['-c', 'read -r never'], {
+    cwd: '/',
+    env: { CANARY: nonce },
+    stdio: ['pipe', 'ignore', 'ignore'],
+    ...(site.user === undefined ? {} : { uid: site.user, gid: site.user }),
+  });
+  process_.on('error', () => {});
+  process_.stdin.on('error', () => {});
+
+  const before = describeFolder(folder);
+  const datagramArrived = () => call(n.recvfrom, datagram, new Uint8Array(16), 16, 0x40) >= 0;
+  return {
+    canaries: {
+      nonce,
+      folder,
+      file: at('file'),
+      program: at('program'),
+      streamSocket: at('stream.sock'),
+      datagramSocket: at('datagram.sock'),
+      abstractSocket,
+      tcpPort,
+      tcp6Port,
+      udpPort: udp.address().port,
+      nameServer: getServers().find((server) => /^[\d.]+$/.test(server)) ?? '127.0.0.53',
+      process: process_.pid ?? 0,
+      adapter: process.pid,
+      segment,
+    },
+    inspect() {
+      const contacted = contacts > 0 || datagramArrived();
+      const changed = describeFolder(folder) !== before;
+      return [
+        {
+          id: 'host-saw-contact',
+          breaks: 'network',
+          blocked: !contacted,
+          detail: contacted ? 'open' : 'absent',
+        },
+        {
+          id: 'host-saw-change',
+          breaks: 'persistent-writes',
+          blocked: !changed,
+          detail: changed ? 'open' : 'absent',
+        },
+      ];
+    },
+    async remove() {
+      process_.kill('SIGKILL');
+      call(n.shmctl, segment, IPC_RMID, 0);
+      call(n.close, datagram);
+      await Promise.all([
+        ...servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+        new Promise<void>((resolve) => udp.close(() => resolve())),
+      ]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function writeForAll(path: string, content: string, mode: number): void {
+  writeFileSync(path, content);
+  // past the umask
+  chmodSync(path, mode);
+}
+
+// Names, modes, times and contents: a change by any of the write attempts shows, even one that it undid.
+function describeFolder(folder: string): string {
+  const entries = readdirSync(folder).sort();
+  return JSON.stringify([
+    statSync(folder).mtimeMs,
+    entries.map((name) => {
+      const stats = statSync(join(folder, name));
+      const content = stats.isFile() ? readFileSync(join(folder, name), 'latin1') : '';
+      return [name, stats.mode, stats.mtimeMs, stats.ctimeMs, stats.nlink, content];
+    }),
+  ]);
+}

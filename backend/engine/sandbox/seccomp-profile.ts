@@ -1,0 +1,126 @@
+// The system calls that an engine may make.
+
+import type { SyscallName, SyscallRule } from './compile-seccomp.ts';
+
+/** Choices that depend on the channel and on what else confines the program. */
+export interface SeccompChoices {
+  /** Address families that `socket` may take. Empty for the `fd` channel: the program then has neither bind nor connect. */
+  readonly families: readonly number[];
+  /** Whether kill, tkill and tgkill are left in: only where Landlock keeps signals inside the sandbox (ABI 6). */
+  readonly signals: boolean;
+}
+
+const ENOSYS = 38;
+const EAFNOSUPPORT = 97;
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_TYPE_MASK = 0xf;
+
+// sched.h: NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET; and CLONE_PARENT, which would make the child the adapter's
+const CLONE_REFUSED = 0x7e020000 | 0x00008000;
+// mman.h: memory shared with no file behind it escapes RLIMIT_DATA
+const MAP_SHARED = 0x01;
+const MAP_ANONYMOUS = 0x20;
+// fcntl.h: DUPFD, GETFD, SETFD, GETFL, SETFL, DUPFD_CLOEXEC. Not F_SETOWN (signals), not locks (a host file would carry them).
+const FCNTL_COMMANDS = [0, 1, 2, 3, 4, 1030];
+// ioctls.h: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. So neither TIOCSTI nor TIOCLINUX nor any device's own.
+const IOCTL_COMMANDS = [0x5401, 0x5413, 0x541b, 0x5421, 0x5450, 0x5451];
+// prctl.h: SET_NAME, GET_NAME, GET_DUMPABLE, CAPBSET_READ, GET_NO_NEW_PRIVS, SET_VMA. Not SET_PDEATHSIG: it would outlive its parent.
+const PRCTL_OPTIONS = [15, 16, 3, 23, 39, 0x53564d41];
+
+const PLAIN: readonly SyscallName[] = [
+  // memory
+  ...(['brk', 'madvise', 'membarrier', 'mincore', 'mprotect', 'mremap', 'munmap'] as const),
+  ...(['pkey_alloc', 'pkey_free', 'pkey_mprotect'] as const),
+  // threads and time
+  ...(['arch_prctl', 'clock_getres', 'clock_gettime', 'clock_nanosleep', 'futex', 'futex_waitv'] as const),
+  ...(['get_robust_list', 'getcpu', 'gettimeofday', 'nanosleep', 'rseq', 'sched_get_priority_max'] as const),
+  ...(['sched_get_priority_min', 'sched_getaffinity', 'sched_getparam', 'sched_getscheduler'] as const),
+  ...(['sched_yield', 'set_robust_list', 'set_tid_address', 'time', 'times', 'timer_create'] as const),
+  ...(['timer_delete', 'timer_settime', 'timerfd_create', 'getitimer'] as const),
+  // its own processes; no new session or group, so that one signal reaches all of them
+  ...(['execve', 'exit', 'exit_group', 'fork', 'vfork', 'wait4', 'waitid'] as const),
+  ...(['getegid', 'geteuid', 'getgid', 'getgroups', 'getpgid', 'getpgrp', 'getpid', 'getppid'] as const),
+  ...([
+    'getpriority',
+    'getresgid',
+    'getresuid',
+    'getrusage',
+    'getsid',
+    'gettid',
+    'getuid',
+    'capget',
+  ] as const),
+  ...(['getrlimit', 'umask', 'uname', 'sysinfo', 'getrandom', 'restart_syscall'] as const),
+  ...(['rt_sigaction', 'rt_sigpending', 'rt_sigprocmask', 'rt_sigreturn', 'rt_sigsuspend'] as const),
+  ...(['rt_sigtimedwait', 'sigaltstack'] as const),
+  // files: opening is Landlock's business; nothing here changes a name or metadata
+  ...([
+    'access',
+    'close',
+    'close_range',
+    'dup',
+    'dup2',
+    'dup3',
+    'faccessat',
+    'faccessat2',
+    'fadvise64',
+  ] as const),
+  ...([
+    'fstat',
+    'fstatfs',
+    'getcwd',
+    'getdents64',
+    'lseek',
+    'lstat',
+    'newfstatat',
+    'open',
+    'openat',
+  ] as const),
+  ...(['pread64', 'preadv', 'read', 'readlink', 'readlinkat', 'readv', 'stat', 'statfs', 'statx'] as const),
+  ...(['write', 'writev', 'pwrite64'] as const),
+  // waiting
+  ...(['epoll_create', 'epoll_create1', 'epoll_ctl', 'epoll_pwait', 'epoll_pwait2', 'epoll_wait'] as const),
+  ...(['eventfd2', 'pipe', 'pipe2', 'poll', 'ppoll', 'pselect6', 'select'] as const),
+  // the inherited listening socket and what it accepts
+  ...(['accept', 'accept4', 'getpeername', 'getsockname', 'getsockopt', 'listen', 'recvfrom'] as const),
+  ...(['recvmsg', 'sendmsg', 'shutdown'] as const),
+];
+
+/** The rules, in the order in which they are compiled. Everything not named gets EPERM. */
+export function listSyscallRules(choices: SeccompChoices): SyscallRule[] {
+  const rules: SyscallRule[] = PLAIN.map((name) => ({ name }));
+  rules.push(
+    // clone3 keeps its flags in memory, where a filter cannot look; libc then falls back to clone
+    { name: 'clone3', refuse: true, errno: ENOSYS },
+    { name: 'clone', checks: [{ argument: 0, mask: CLONE_REFUSED, anyOf: [0] }] },
+    {
+      name: 'mmap',
+      checks: [{ argument: 3, mask: MAP_SHARED | MAP_ANONYMOUS, anyOf: [0, MAP_SHARED, MAP_ANONYMOUS] }],
+    },
+    // stream pairs only: a datagram socket could name any socket file of the host as the receiver
+    {
+      name: 'socketpair',
+      checks: [
+        { argument: 0, anyOf: [AF_UNIX] },
+        { argument: 1, mask: SOCK_TYPE_MASK, anyOf: [SOCK_STREAM] },
+      ],
+    },
+    { name: 'sendto', checks: [{ argument: 4, isNull: true }] },
+    { name: 'fcntl', checks: [{ argument: 1, anyOf: FCNTL_COMMANDS }] },
+    { name: 'ioctl', checks: [{ argument: 1, anyOf: IOCTL_COMMANDS }] },
+    { name: 'prctl', checks: [{ argument: 0, anyOf: PRCTL_OPTIONS }] },
+    // of itself only: the limits of another process of the same user are a way to hurt it
+    { name: 'prlimit64', checks: [{ argument: 0, anyOf: [0] }] },
+  );
+  if (choices.families.length === 0) {
+    rules.push({ name: 'socket', refuse: true, errno: EAFNOSUPPORT });
+  } else {
+    rules.push(
+      { name: 'socket', checks: [{ argument: 0, anyOf: choices.families }], errno: EAFNOSUPPORT },
+      ...(['bind', 'connect', 'setsockopt'] as const).map((name) => ({ name })),
+    );
+  }
+  if (choices.signals) rules.push(...(['kill', 'tgkill', 'tkill'] as const).map((name) => ({ name })));
+  return rules;
+}

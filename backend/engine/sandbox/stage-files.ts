@@ -1,0 +1,148 @@
+// Makes declared files reachable for the sandbox's user where they lie behind a folder that only root may enter.
+
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  type Stats,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+const STAGE_PARENT = '/var/tmp';
+const STAGE_PREFIX = 'cloister-stage-';
+
+/** Files at the places where the sandbox's user finds them. */
+export interface StagedFiles {
+  /** The place of a declared path, or of any path below one; unchanged where nothing was staged. */
+  at(path: string): string;
+  /** The same for every declared path that occurs in a text (an argument, a value of the environment). */
+  inText(text: string): string;
+  remove(): void;
+}
+
+/**
+ * Leaves everything where it is when the user can reach all of it. Otherwise all declared places (so that relative imports
+ * among them keep working) appear under one fresh folder in /var/tmp with their whole former path below it: by hard link, or
+ * by copy where the file system differs or the user could not read the file. Folders are judged by themselves and their
+ * parents, not file by file.
+ * @param user the user that must read them; undefined: the caller itself, and nothing is staged
+ */
+export function stageFiles(paths: readonly string[], user: number | undefined): StagedFiles {
+  removeLeftovers();
+  if (user === undefined || paths.every((path) => canReach(path, user)))
+    return { at: (path) => path, inText: (text) => text, remove: () => {} };
+  const root = mkdtempSync(join(STAGE_PARENT, `${STAGE_PREFIX}${process.pid}-`));
+  chmodSync(root, 0o755);
+  const declared = [...new Set(paths.map((path) => resolve(path)))].sort((a, b) => b.length - a.length);
+  const remove = () => rmSync(root, { recursive: true, force: true });
+  try {
+    // a place inside one that is staged anyway comes with it
+    for (const path of declared)
+      if (!declared.some((other) => other !== path && path.startsWith(`${other}/`)))
+        placeTree(path, root, user);
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  const within = (path: string) => declared.some((place) => path === place || path.startsWith(`${place}/`));
+  return {
+    at: (path) => (within(resolve(path)) ? root + resolve(path) : path),
+    inText: (text) => {
+      let changed = text;
+      // longest first; a place already behind the new root is not touched twice
+      for (const place of declared) changed = changed.replace(occurrence(place), (match) => root + match);
+      return changed;
+    },
+    remove,
+  };
+}
+
+/** Whether a user without groups may enter every folder on the way and read what is at the end. */
+export function canReach(path: string, user: number): boolean {
+  const absolute = resolve(path);
+  for (let folder = dirname(absolute); ; folder = dirname(folder)) {
+    if (!allows(statSync(folder), user, constants.X_OK)) return false;
+    if (folder === '/') break;
+  }
+  const last = statSync(absolute);
+  return allows(last, user, last.isDirectory() ? constants.R_OK | constants.X_OK : constants.R_OK);
+}
+
+function allows(stats: Stats, user: number, wanted: number): boolean {
+  const shift = stats.uid === user ? 6 : stats.gid === user ? 3 : 0;
+  return ((stats.mode >> shift) & wanted) === wanted;
+}
+
+function placeTree(source: string, root: string, user: number): void {
+  const target = root + source;
+  mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
+  const stats = lstatSync(source);
+  if (stats.isSymbolicLink() && !statSync(source).isDirectory())
+    placeFile(source, target, user, statSync(source));
+  else placeEntry(source, target, user);
+}
+
+function placeEntry(source: string, target: string, user: number): void {
+  const stats = lstatSync(source);
+  if (stats.isSymbolicLink()) symlinkSync(readlinkSync(source), target);
+  else if (stats.isDirectory()) {
+    mkdirSync(target, { recursive: true, mode: 0o755 });
+    for (const name of readdirSync(source)) placeEntry(join(source, name), join(target, name), user);
+  } else if (stats.isFile()) placeFile(source, target, user, stats);
+}
+
+function placeFile(source: string, target: string, user: number, stats: Stats): void {
+  if (allows(stats, user, constants.R_OK) && !lstatSync(source).isSymbolicLink()) {
+    try {
+      linkSync(source, target);
+      return;
+    } catch {
+      // another file system: copied below
+    }
+  }
+  copyFileSync(source, target, constants.COPYFILE_FICLONE);
+  chmodSync(target, stats.mode & 0o111 ? 0o555 : 0o444);
+}
+
+function occurrence(place: string): RegExp {
+  const literal = place.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`(?<![\\w./-])${literal}(?=$|[/"'\\s,:;)\\]}])`, 'g');
+}
+
+// Stages of processes that are gone. Only folders of our own, named by us: /var/tmp is everybody's.
+function removeLeftovers(): void {
+  for (const name of readdirSync(STAGE_PARENT)) {
+    const owner = name.startsWith(STAGE_PREFIX)
+      ? Number.parseInt(name.slice(STAGE_PREFIX.length), 10)
+      : Number.NaN;
+    if (Number.isNaN(owner) || isAlive(owner)) continue;
+    const path = join(STAGE_PARENT, name);
+    try {
+      const stats = lstatSync(path);
+      accessSync(path, constants.W_OK);
+      if (stats.isDirectory() && stats.uid === process.getuid?.())
+        rmSync(path, { recursive: true, force: true });
+    } catch {
+      // somebody else's, or gone meanwhile
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
