@@ -10,6 +10,7 @@ import {
   FRAMING,
   isEndToEndField,
 } from './bhttp-fields.ts';
+import { GrowingBuffer } from './growing-buffer.ts';
 import { SealingError } from './sealing-error.ts';
 import { decodeVarint, encodeVarint, varintLength } from './varint.ts';
 
@@ -136,12 +137,12 @@ class Cursor {
   }
 
   indeterminateContent(): Bytes {
-    const chunks: Uint8Array[] = [];
-    if (this.#atEnd()) return new Uint8Array(0);
+    const content = new GrowingBuffer();
+    if (this.#atEnd()) return content.take();
     for (;;) {
       const length = this.varint();
-      if (length === 0) return concat(...chunks);
-      chunks.push(this.#take(length));
+      if (length === 0) return content.take();
+      content.append(this.#take(length));
     }
   }
 

@@ -78,7 +78,7 @@ class ResponseParser {
   #known = false;
   #started = false;
   #ended = false;
-  // Content octets still to come of the current piece; undefined before the first length.
+  // Content octets still to come of the current chunk.
   #left = 0;
 
   constructor(reader: OctetReader, options: DecodeBhttpResponseOptions) {

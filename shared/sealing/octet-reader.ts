@@ -1,6 +1,7 @@
 // Reads exact numbers of octets from a stream, whatever sizes it delivers, and holds no more than one delivery.
 
 import type { Bytes } from '../bytes/concat.ts';
+import { GrowingBuffer } from './growing-buffer.ts';
 import type { MaybePromise } from './provider.ts';
 
 /** Pull-based reader. It locks the stream; `release` unlocks it, `cancel` cancels it. */
@@ -14,7 +15,7 @@ export class OctetReader {
 
   /**
    * @param maxOctets what the whole stream may deliver
-   * @param refuse the error for one octet more, or for a delivery that is not octets
+   * @param refuse the error for one octet more
    */
   constructor(source: ReadableStream<Uint8Array>, maxOctets: number, refuse: () => Error) {
     this.#reader = source.getReader();
@@ -35,21 +36,13 @@ export class OctetReader {
 
   /** Everything to the end of the stream, or undefined when that is more than `max` octets. */
   async toEnd(max: number): Promise<Bytes | undefined> {
-    const parts: Uint8Array[] = [];
-    let length = 0;
+    const whole = new GrowingBuffer();
     do {
       const part = this.#take(this.#held.length - this.#at);
-      length += part.length;
-      if (length > max) return undefined;
-      parts.push(part);
+      if (whole.length + part.length > max) return undefined;
+      whole.append(part);
     } while (await this.#fill());
-    const whole = new Uint8Array(length);
-    let offset = 0;
-    for (const part of parts) {
-      whole.set(part, offset);
-      offset += part.length;
-    }
-    return whole;
+    return whole.take();
   }
 
   /** Unlocks the stream where it stands. */
@@ -85,7 +78,7 @@ export class OctetReader {
     for (;;) {
       const { done, value } = await this.#reader.read();
       if (done) return false;
-      if (!(value instanceof Uint8Array)) throw this.#refuse();
+      if (!(value instanceof Uint8Array)) throw new TypeError('a stream of octets is expected');
       this.#received += value.length;
       if (this.#received > this.#maxOctets) throw this.#refuse();
       if (value.length > 0) {

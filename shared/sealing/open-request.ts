@@ -1,12 +1,13 @@
 // The gateway's half of a request: checks it, opens it whole, and gives the means to answer it once.
 
 import type { RecipientContext } from 'hpke';
-import { type Bytes, concat } from '../bytes/concat.ts';
+import type { Bytes } from '../bytes/concat.ts';
 import { LIMIT } from '../wire/limits.ts';
 import { MEDIA_TYPE, type SealedRequestType } from '../wire/media-types.ts';
 import { FINAL_AAD, MAX_CHUNKS, NON_FINAL_AAD, readChunk } from './chunk-framing.ts';
 import { decodeHeader, HEADER_OCTETS, requestInfo, responseLabel } from './encapsulation.ts';
 import { type GatewayKey, isErased, setUpRecipient } from './gateway-key.ts';
+import { GrowingBuffer } from './growing-buffer.ts';
 import { OctetReader } from './octet-reader.ts';
 import type { SealingProvider } from './provider.ts';
 import { responseNonceOctets } from './response-keys.ts';
@@ -105,14 +106,15 @@ async function openChunks(
   context: RecipientContext,
   maxPlaintextBytes: number,
 ): Promise<Bytes> {
-  const opened: Uint8Array[] = [];
-  let length = 0;
+  const whole = new GrowingBuffer();
   for (let chunks = 0; chunks < MAX_CHUNKS; chunks++) {
     const { final, sealed } = await readChunk(reader, 'request');
-    length += sealed.length - LIMIT.tagBytes;
-    if (length > maxPlaintextBytes) throw new SealingError('request_too_large');
-    opened.push(await open(context, sealed, final ? FINAL_AAD : NON_FINAL_AAD));
-    if (final) return opened.length === 1 ? (opened[0] as Bytes) : concat(...opened);
+    if (whole.length + sealed.length - LIMIT.tagBytes > maxPlaintextBytes)
+      throw new SealingError('request_too_large');
+    const piece = await open(context, sealed, final ? FINAL_AAD : NON_FINAL_AAD);
+    if (final && whole.length === 0) return piece;
+    whole.append(piece);
+    if (final) return whole.take();
   }
   throw new SealingError('chunk_limit');
 }

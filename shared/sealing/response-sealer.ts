@@ -3,6 +3,7 @@
 import { type Bytes, concat } from '../bytes/concat.ts';
 import { LIMIT } from '../wire/limits.ts';
 import { MEDIA_TYPE, type SealedRequestType, sealedResponseType } from '../wire/media-types.ts';
+import { GrowingBuffer } from './growing-buffer.ts';
 import { chain, type MaybePromise, type SealingProvider } from './provider.ts';
 import {
   deriveResponseRecords,
@@ -14,7 +15,7 @@ import { SealingError } from './sealing-error.ts';
 
 /**
  * Seals one response. The caller sends what each call returns, in the order of the calls, which need not wait for one
- * another. A response that fails is cut: never call `finish` for it.
+ * another; plaintext stays unchanged until its call has settled. A response that fails is cut: never call `finish` for it.
  */
 export interface ResponseSealer {
   /** Media type of the response. */
@@ -104,7 +105,7 @@ class WholeSealer implements ResponseSealer {
   readonly contentType = sealedResponseType(MEDIA_TYPE.request);
   readonly #nonce: Bytes;
   readonly #records: MaybePromise<ResponseRecords>;
-  #parts: Bytes[] = [];
+  readonly #whole = new GrowingBuffer();
   #phase: Phase = 'new';
 
   constructor(nonce: Bytes, records: MaybePromise<ResponseRecords>) {
@@ -120,15 +121,14 @@ class WholeSealer implements ResponseSealer {
 
   seal(plaintext: Uint8Array): Bytes {
     if (this.#phase !== 'started') throw new SealingError('closed');
-    this.#parts.push(plaintext.slice() as Bytes);
+    this.#whole.append(plaintext);
     return new Uint8Array(0);
   }
 
   finish(): MaybePromise<Bytes> {
     if (this.#phase !== 'started') throw new SealingError('closed');
     this.#phase = 'closed';
-    const whole = concat(...this.#parts);
-    this.#parts = [];
+    const whole = this.#whole.take();
     return chain(this.#records, (records) => records.sealWhole(this.#nonce, whole));
   }
 }
