@@ -1,6 +1,7 @@
 // Reads the body of a chat completion: every limit is checked here, before anything is queued.
 
 import { ApiError } from './api-error.ts';
+import { type JsonObject, toGrammarSchema } from './grammar-schema.ts';
 
 /** One message with its text parts joined. */
 export interface ChatMessage {
@@ -8,11 +9,11 @@ export interface ChatMessage {
   readonly text: string;
 }
 
-/** What the answer must look like; `schema` is a JSON schema as the caller gave it. */
+/** What the answer must look like; `schema` is what the grammar builder takes. */
 export type AnswerFormat =
   | { readonly kind: 'text' }
   | { readonly kind: 'json_object' }
-  | { readonly kind: 'json_schema'; readonly schema: Readonly<Record<string, unknown>> };
+  | { readonly kind: 'json_schema'; readonly schema: JsonObject };
 
 /** A checked chat completion request. Absent members mean "the model's default". */
 export interface ChatRequest {
@@ -37,8 +38,6 @@ export interface ChatRequest {
 
 export const MAX_STOPS = 4;
 export const MAX_MESSAGES = 2048;
-/** Deeper schemas are refused: the grammar is built by recursion. */
-export const MAX_SCHEMA_DEPTH = 32;
 
 const ROLES: Readonly<Record<string, ChatMessage['role']>> = {
   system: 'system',
@@ -81,7 +80,7 @@ export function readChatRequest(json: unknown): ChatRequest {
   };
 }
 
-function refuseNotOffered(body: Readonly<Record<string, unknown>>): void {
+function refuseNotOffered(body: JsonObject): void {
   const n = body.n ?? 1;
   if (n !== 1)
     throw new ApiError('unsupported_parameter', 'The limit of n is 1: one choice per request.', 'n');
@@ -152,26 +151,16 @@ function readFormat(value: unknown): AnswerFormat {
     case 'json_schema': {
       const schema = asObject(asObject(format.json_schema)?.schema);
       if (schema === undefined) throw invalid('response_format.json_schema.schema', 'a JSON schema');
-      if (depthOf(schema) > MAX_SCHEMA_DEPTH)
-        throw invalid('response_format.json_schema.schema', `at most ${MAX_SCHEMA_DEPTH} levels deep`);
-      return { kind: 'json_schema', schema };
+      return { kind: 'json_schema', schema: toGrammarSchema(schema) };
     }
     default:
       throw invalid('response_format', 'text, json_object or json_schema');
   }
 }
 
-// Stops one level past the limit, so that a hostile depth cannot exhaust the stack here either.
-function depthOf(value: unknown, depth = 1): number {
-  if (typeof value !== 'object' || value === null || depth > MAX_SCHEMA_DEPTH) return depth;
-  let deepest = depth;
-  for (const member of Object.values(value)) deepest = Math.max(deepest, depthOf(member, depth + 1));
-  return deepest;
-}
-
-function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
+function asObject(value: unknown): JsonObject | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return value as Readonly<Record<string, unknown>>;
+  return value as JsonObject;
 }
 
 function flag(value: unknown, param: string): boolean {
