@@ -1,0 +1,136 @@
+// The attestation bundle: everything a client needs to verify one node offline, as the directory hands it out.
+
+import { toBase64url } from '../bytes/base64url.ts';
+import type { Bytes } from '../bytes/concat.ts';
+import { list, object, octets, oneOf, rule, type Shape, text } from '../bytes/shape.ts';
+import { toUtf8 } from '../bytes/utf8.ts';
+import { LIMIT } from '../wire/limits.ts';
+import { CERTIFICATE_MAXIMUM_BYTES, CRL_MAXIMUM_BYTES } from './der.ts';
+import { readJson } from './read-json.ts';
+import { SNP_REPORT_BYTES } from './snp-report.ts';
+
+/** A SEV-SNP report with every endorsement that verifying it takes. All DER, all exact octets. */
+export interface SnpEvidence {
+  readonly kind: 'sev-snp';
+  /** 1184 octets. */
+  readonly report: Bytes;
+  /** The certificate of the key that signed the report: per chip (VCEK) or per cloud provider (VLEK). */
+  readonly leaf: { readonly kind: 'vcek' | 'vlek'; readonly certificate: Bytes };
+  /** AMD's intermediate: ASK above a VCEK, ASVK above a VLEK. */
+  readonly ask: Bytes;
+  /** AMD's root for the product. */
+  readonly ark: Bytes;
+  /** The root's revocation list. */
+  readonly crl: Bytes;
+}
+
+/** Evidence of one CPU. */
+export type Evidence = SnpEvidence;
+
+export interface AttestationBundle {
+  readonly version: 1;
+  /** The manifest's exact octets. */
+  readonly manifest: Bytes;
+  readonly node: {
+    /** The node statement's exact octets. */
+    readonly statement: Bytes;
+    readonly evidence: readonly Evidence[];
+  };
+  /** Attestation result of the attestation service: a compact JWS. */
+  readonly result?: string;
+}
+
+interface SnpDocument {
+  readonly kind: 'sev-snp';
+  readonly report: Bytes;
+  readonly vcek?: Bytes;
+  readonly vlek?: Bytes;
+  readonly ask: Bytes;
+  readonly ark: Bytes;
+  readonly crl: Bytes;
+}
+interface BundleDocument {
+  readonly version: 1;
+  readonly manifest: Bytes;
+  readonly node: { readonly statement: Bytes; readonly evidence: readonly SnpDocument[] };
+  readonly result?: string;
+}
+
+const certificate = octets(1, CERTIFICATE_MAXIMUM_BYTES);
+
+const snpShape: Shape<SnpDocument> = rule(
+  object<SnpDocument>(
+    {
+      kind: oneOf('sev-snp'),
+      report: octets(SNP_REPORT_BYTES),
+      vcek: certificate,
+      vlek: certificate,
+      ask: certificate,
+      ark: certificate,
+      crl: octets(1, CRL_MAXIMUM_BYTES),
+    },
+    ['vcek', 'vlek'],
+  ),
+  (evidence) =>
+    (evidence.vcek === undefined) === (evidence.vlek === undefined)
+      ? 'must have exactly one of vcek and vlek'
+      : undefined,
+);
+
+const shape: Shape<BundleDocument> = object<BundleDocument>(
+  {
+    version: oneOf(1),
+    manifest: octets(2, LIMIT.bundleBytes),
+    node: object<BundleDocument['node']>({
+      statement: octets(2, LIMIT.bundleBytes),
+      evidence: list(snpShape, 1, 8),
+    }),
+    result: text(/^[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,16384}\.[A-Za-z0-9_-]{1,2048}$/, 'a compact JWS'),
+  },
+  ['result'],
+);
+
+/** The octets of a bundle. */
+export function encodeBundle(bundle: AttestationBundle): Bytes {
+  return toUtf8(
+    JSON.stringify({
+      version: bundle.version,
+      manifest: toBase64url(bundle.manifest),
+      node: {
+        statement: toBase64url(bundle.node.statement),
+        evidence: bundle.node.evidence.map((evidence) => ({
+          kind: evidence.kind,
+          report: toBase64url(evidence.report),
+          [evidence.leaf.kind]: toBase64url(evidence.leaf.certificate),
+          ask: toBase64url(evidence.ask),
+          ark: toBase64url(evidence.ark),
+          crl: toBase64url(evidence.crl),
+        })),
+      },
+      ...(bundle.result === undefined ? {} : { result: bundle.result }),
+    }),
+  );
+}
+
+/**
+ * Reads a bundle's outermost form; what is inside is octets for the other parsers.
+ * @throws EvidenceError `evidence_bundle_malformed` with every problem, or `evidence_too_large`.
+ */
+export function parseBundle(bundleOctets: Uint8Array): AttestationBundle {
+  const bundle = readJson(bundleOctets, shape, LIMIT.bundleBytes, 'evidence_bundle_malformed');
+  return {
+    version: bundle.version,
+    manifest: bundle.manifest,
+    node: { statement: bundle.node.statement, evidence: bundle.node.evidence.map(toEvidence) },
+    ...(bundle.result === undefined ? {} : { result: bundle.result }),
+  };
+}
+
+function toEvidence(document: SnpDocument): SnpEvidence {
+  const { report, ask, ark, crl } = document;
+  const leaf =
+    document.vcek === undefined
+      ? { kind: 'vlek' as const, certificate: document.vlek as Bytes }
+      : { kind: 'vcek' as const, certificate: document.vcek };
+  return { kind: 'sev-snp', report, leaf, ask, ark, crl };
+}
