@@ -1,0 +1,66 @@
+// What a client trusts, as JSON: the manifest it pins, the roots it accepts, and two switches. Nothing is implied.
+
+import {
+  boolean,
+  hexText,
+  list,
+  object,
+  oneOf,
+  type Problem,
+  readShape,
+  type Shape,
+  text,
+} from '../bytes/shape.ts';
+
+/** Every member is a decision; none may be left out. */
+export interface Policy {
+  readonly version: 1;
+  /** The one manifest that is trusted, by the base64url SHA-256 of its octets. It excludes everyone else's. */
+  readonly manifest: { readonly pin: 'digest'; readonly digest: string };
+  readonly roots: {
+    /** AMD's pinned roots. */
+    readonly hardware: boolean;
+    /** Simulators, each by the hex SHA-256 of its root's SubjectPublicKeyInfo. What they vouch for shows as simulated. */
+    readonly simulated: readonly string[];
+  };
+  /** Refuse a node without a post-quantum key configuration. */
+  readonly require_post_quantum: boolean;
+  /** Accept Milan, whose firmware holes reach back furthest. */
+  readonly accept_milan: boolean;
+}
+
+/** A policy that was refused. */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError';
+  readonly code = 'policy_malformed';
+  /** Everything that is wrong, with paths. */
+  readonly problems: readonly Problem[];
+  constructor(problems: readonly Problem[]) {
+    super(
+      `policy is not valid: ${problems.map(({ path, message }) => `${path || 'policy'} ${message}`).join('; ')}`,
+    );
+    this.problems = problems;
+  }
+}
+
+const shape: Shape<Policy> = object<Policy>({
+  version: oneOf(1),
+  manifest: object<Policy['manifest']>({
+    pin: oneOf('digest'),
+    // 43 characters hold 258 bits: the last one's two spare bits must be zero.
+    digest: text(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, 'base64url of 32 octets'),
+  }),
+  roots: object<Policy['roots']>({ hardware: boolean, simulated: list(hexText(32), 0, 64) }),
+  require_post_quantum: boolean,
+  accept_milan: boolean,
+});
+
+/**
+ * Reads a policy from parsed JSON.
+ * @throws PolicyError with every problem: unknown, missing and wrong members.
+ */
+export function parsePolicy(value: unknown): Policy {
+  const read = readShape(shape, value);
+  if (!read.ok) throw new PolicyError(read.problems);
+  return read.value;
+}

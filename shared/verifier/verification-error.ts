@@ -1,0 +1,103 @@
+// What a verification can find wrong: a closed set of codes in two families, and the error that carries them.
+
+import type { EvidenceErrorCode } from '../evidence/evidence-error.ts';
+import type { Step } from './step.ts';
+
+/** The bytes are bad: nothing in them can be believed. */
+export type EvidenceCode =
+  | EvidenceErrorCode
+  | 'evidence_manifest_malformed'
+  | 'evidence_statement_not_valid_now'
+  | 'evidence_core_not_valid_now'
+  | 'evidence_kind_unsupported'
+  | 'evidence_root_unknown'
+  | 'evidence_chain_profile'
+  | 'evidence_chain_signature'
+  | 'evidence_certificate_not_valid_now'
+  | 'evidence_crl_signature'
+  | 'evidence_crl_not_valid_now'
+  | 'evidence_revoked'
+  | 'evidence_signing_key_kind'
+  | 'evidence_product_mismatch'
+  | 'evidence_tcb_mismatch'
+  | 'evidence_chip_mismatch'
+  | 'evidence_report_signature'
+  | 'evidence_binding';
+
+/** The bytes are genuine, but not what you trust. */
+export type PolicyCode =
+  | 'policy_manifest_pin'
+  | 'policy_manifest_expired'
+  | 'policy_hardware_root'
+  | 'policy_role'
+  | 'policy_debug'
+  | 'policy_migration'
+  | 'policy_vmpl'
+  | 'policy_measurement'
+  | 'policy_guest_svn'
+  | 'policy_host_data'
+  | 'policy_id_block'
+  | 'policy_guest_policy'
+  | 'policy_product'
+  | 'policy_milan'
+  | 'policy_tcb_reported'
+  | 'policy_tcb_committed'
+  | 'policy_tcb_launch'
+  | 'policy_provisional_firmware'
+  | 'policy_mitigations'
+  | 'policy_chip_masked'
+  | 'policy_chip_id'
+  | 'policy_vlek_provider'
+  | 'policy_alias_check'
+  | 'policy_platform'
+  | 'policy_core_manifest'
+  | 'policy_deployment'
+  | 'policy_surface'
+  | 'policy_device'
+  | 'policy_post_quantum';
+
+export type VerificationCode = EvidenceCode | PolicyCode;
+
+/** One thing that was found wrong. */
+export interface Violation {
+  readonly code: VerificationCode;
+  /** Name of the step that found it. */
+  readonly step: string;
+  readonly expected?: string;
+  readonly actual?: string;
+}
+
+/** Why a verification failed: the first code, and everything that was found. */
+export interface VerificationFailure {
+  readonly code: VerificationCode;
+  readonly violations: readonly [Violation, ...Violation[]];
+  readonly steps: readonly Step[];
+}
+
+/** Thrown by those who need a verified node and got none. */
+export class VerificationError extends Error {
+  override readonly name = 'VerificationError';
+  /** The first violation's code. */
+  readonly code: VerificationCode;
+  readonly violations: readonly [Violation, ...Violation[]];
+  readonly steps: readonly Step[];
+  constructor(failure: VerificationFailure) {
+    const [first] = failure.violations;
+    super(
+      `verification failed at ${first.step}: ${failure.violations.map((violation) => violation.code).join(', ')}`,
+    );
+    this.code = failure.code;
+    this.violations = failure.violations;
+    this.steps = failure.steps;
+  }
+}
+
+/** Whether the code says that the bytes are bad. */
+export function isEvidenceCode(code: VerificationCode): code is EvidenceCode {
+  return code.startsWith('evidence_');
+}
+
+/** Whether the code says that the bytes are genuine but not trusted. */
+export function isPolicyCode(code: VerificationCode): code is PolicyCode {
+  return code.startsWith('policy_');
+}

@@ -1,0 +1,48 @@
+// The three primitives that verifying takes, behind one small interface, and WebCrypto as their first provider.
+
+import type { Bytes } from '../bytes/concat.ts';
+
+/** Verifies signatures. Malformed keys and signatures are `false`, never an exception. */
+export interface VerifierCrypto {
+  /** ECDSA P-384 with SHA-384. `point`: 0x04 ‖ x ‖ y. `signature`: r ‖ s, 96 octets, any s. */
+  verifyEcdsaP384(point: Bytes, signature: Bytes, message: Bytes): Promise<boolean>;
+  /** RSASSA-PSS with SHA-384, MGF1 with SHA-384, salt 48. `spki`: DER of an rsaEncryption key. */
+  verifyRsaPss(spki: Bytes, signature: Bytes, message: Bytes): Promise<boolean>;
+  digest(algorithm: 'SHA-256' | 'SHA-384' | 'SHA-512', message: Bytes): Promise<Bytes>;
+}
+
+const RSA_PSS = { name: 'RSA-PSS', hash: 'SHA-384' } as const;
+const P384 = { name: 'ECDSA', namedCurve: 'P-384' } as const;
+const SALT_BYTES = 48;
+
+/** WebCrypto: Node, workerd and browsers. */
+export const webCrypto: VerifierCrypto = {
+  async verifyEcdsaP384(point, signature, message) {
+    const key = await imported('raw', point, P384);
+    return (
+      key !== undefined && crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-384' }, key, signature, message)
+    );
+  },
+  async verifyRsaPss(spki, signature, message) {
+    const key = await imported('spki', spki, RSA_PSS);
+    return (
+      key !== undefined &&
+      crypto.subtle.verify({ name: 'RSA-PSS', saltLength: SALT_BYTES }, key, signature, message)
+    );
+  },
+  async digest(algorithm, message) {
+    return new Uint8Array(await crypto.subtle.digest(algorithm, message));
+  },
+};
+
+async function imported(
+  format: 'raw' | 'spki',
+  octets: Bytes,
+  algorithm: typeof RSA_PSS | typeof P384,
+): Promise<CryptoKey | undefined> {
+  try {
+    return await crypto.subtle.importKey(format, octets, algorithm, false, ['verify']);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,237 @@
+// Verifies an attestation bundle and yields the one thing that may be sealed to. Reads top to bottom as the list of its steps.
+
+import { toBase64url } from '../bytes/base64url.ts';
+import { type Bytes, concat } from '../bytes/concat.ts';
+import { equalBytes } from '../bytes/equal.ts';
+import { formatInstant } from '../bytes/instant.ts';
+import { parseBundle } from '../evidence/bundle.ts';
+import { coreDigest, type NodeCore, parseCore } from '../evidence/node-core.ts';
+import { parseStatement, reportDataOf } from '../evidence/node-statement.ts';
+import { type Deployment, parseDeployment } from '../manifest/deployment.ts';
+import { type Manifest, manifestDigest, manifestExpiry, parseManifest } from '../manifest/manifest.ts';
+import { ManifestError } from '../manifest/manifest-error.ts';
+import { findDeployment, judgeNode } from './judge-node.ts';
+import { type Policy, parsePolicy } from './policy.ts';
+import { PINNED_ROOTS } from './roots/amd.ts';
+import type { VendorRoots } from './roots/vendor-roots.ts';
+import { compare, type Step, StepLog, StoppedVerification } from './step.ts';
+import type { VerificationFailure } from './verification-error.ts';
+import { type VerifierCrypto, webCrypto } from './verifier-crypto.ts';
+import { verifySnpEvidence } from './verify-snp-evidence.ts';
+
+export type { Step } from './step.ts';
+
+/** What a verification needs besides bundle and policy. */
+export interface VerificationContext {
+  /** The time of the verification: nothing here reads a clock for more than a duration. */
+  readonly now: Date;
+  /** Default: the pinned ones. */
+  readonly roots?: VendorRoots;
+  /** Default: WebCrypto. */
+  readonly crypto?: VerifierCrypto;
+}
+
+/** Either a key, or why there is none; every step that was taken in both cases. */
+export type Verification =
+  | { readonly ok: true; readonly key: AttestedKey; readonly steps: readonly Step[] }
+  | { readonly ok: false; readonly failure: VerificationFailure; readonly steps: readonly Step[] };
+
+/** What was found to be true of a node. */
+interface Findings {
+  readonly node: string;
+  readonly coreOctets: Bytes;
+  readonly coreDigest: string;
+  readonly deploymentOctets: Bytes;
+  readonly assurance: 'hardware' | 'simulated';
+  readonly notAfter: Date;
+  readonly policy: Policy;
+}
+
+// Exported as a type only: no other file can make one, and the private member keeps look-alikes out.
+class AttestedKey {
+  readonly #findings: Findings;
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+    Object.freeze(this);
+  }
+
+  /** Whether a value was made here. */
+  static isOne(value: unknown): value is AttestedKey {
+    return typeof value === 'object' && value !== null && #findings in value;
+  }
+
+  /** base64url node id. */
+  get node(): string {
+    return this.#findings.node;
+  }
+  /** The `application/ohttp-keys` list to seal to; a copy. */
+  get ohttpKeys(): Bytes {
+    return this.core.ohttpKeys;
+  }
+  /** base64url: what `cloister-attestation` says inside the seal. */
+  get coreDigest(): string {
+    return this.#findings.coreDigest;
+  }
+  /** The core; a copy. */
+  get core(): NodeCore {
+    return parseCore(this.#findings.coreOctets);
+  }
+  /** What runs there; a copy. */
+  get deployment(): Deployment {
+    return parseDeployment(this.#findings.deploymentOctets);
+  }
+  /** `simulated` is never shown as verified hardware. */
+  get assurance(): 'hardware' | 'simulated' {
+    return this.#findings.assurance;
+  }
+  /** When the first of all that was relied on ends; verify anew before. */
+  get notAfter(): Date {
+    return new Date(this.#findings.notAfter);
+  }
+  /** The policy that was applied; a copy. */
+  get policy(): Policy {
+    return parsePolicy(this.#findings.policy);
+  }
+}
+
+export type { AttestedKey };
+
+/** Whether a value is an AttestedKey that this verifier made. */
+export const isAttestedKey: (value: unknown) => value is AttestedKey = AttestedKey.isOne;
+
+/**
+ * Verifies the bundle of one node against a policy, offline.
+ * The input is copied first, so that nobody can change it between the steps.
+ * @throws PolicyError when the policy is not valid; RangeError when `now` is not a date. Bad bundles never throw.
+ */
+export async function verifyBundle(
+  bundle: Uint8Array,
+  policy: Policy,
+  context: VerificationContext,
+): Promise<Verification> {
+  const octets = concat(bundle);
+  const trusted = parsePolicy(policy);
+  const now = new Date(context.now);
+  if (Number.isNaN(now.getTime())) throw new RangeError('now must be a date');
+  const log = new StepLog();
+  try {
+    const findings = await findOut(log, octets, trusted, {
+      now,
+      roots: context.roots ?? PINNED_ROOTS,
+      crypto: context.crypto ?? webCrypto,
+    });
+    if (log.violations.length === 0) return { ok: true, key: new AttestedKey(findings), steps: log.steps };
+  } catch (error) {
+    if (!(error instanceof StoppedVerification)) throw error;
+  }
+  return { ok: false, failure: failureOf(log), steps: log.steps };
+}
+
+function failureOf({ violations, steps }: StepLog): VerificationFailure {
+  const [first, ...rest] = violations;
+  if (!first) throw new Error('a verification without a key has a violation');
+  return { code: first.code, violations: [first, ...rest], steps };
+}
+
+async function findOut(
+  log: StepLog,
+  octets: Bytes,
+  policy: Policy,
+  { now, roots, crypto }: Required<VerificationContext>,
+): Promise<Findings> {
+  const bundle = await log.must('bundle.form', 'The bundle can be read in exactly one way', () => ({
+    result: 'pass',
+    actual: `${octets.length} octets`,
+    value: parseBundle(octets),
+  }));
+
+  const manifestHash = await manifestDigest(bundle.manifest);
+  await log.must('manifest.pin', 'The manifest is the one that you pinned', () =>
+    compare(
+      toBase64url(manifestHash) === policy.manifest.digest,
+      'policy_manifest_pin',
+      policy.manifest.digest,
+      toBase64url(manifestHash),
+    ),
+  );
+  const manifest = await log.must<Manifest>('manifest.form', 'The manifest states every expectation', () => {
+    try {
+      return { result: 'pass', value: parseManifest(bundle.manifest) };
+    } catch (error) {
+      if (!(error instanceof ManifestError)) throw error;
+      return { result: 'fail', code: 'evidence_manifest_malformed', actual: error.message };
+    }
+  });
+  log.judge('manifest.expiry', 'The manifest has not expired', () =>
+    compare(
+      now <= manifestExpiry(manifest),
+      'policy_manifest_expired',
+      formatInstant(now),
+      `until ${manifest.not_after}`,
+    ),
+  );
+
+  const statement = await log.must('statement.form', 'The node’s statement can be read', () => ({
+    result: 'pass',
+    value: parseStatement(bundle.node.statement),
+  }));
+  await log.must('statement.validity', 'The statement is within its dates', () =>
+    compare(
+      now >= statement.notBefore && now <= statement.notAfter,
+      'evidence_statement_not_valid_now',
+      formatInstant(now),
+      `${formatInstant(statement.notBefore)} to ${formatInstant(statement.notAfter)}`,
+    ),
+  );
+  const core = await log.must('core.form', 'The node’s description of itself can be read', () => ({
+    result: 'pass',
+    value: parseCore(statement.core),
+  }));
+  await log.must('core.validity', 'The node’s keys are within their dates', () =>
+    compare(
+      now >= core.notBefore && now <= core.notAfter,
+      'evidence_core_not_valid_now',
+      formatInstant(now),
+      `${formatInstant(core.notBefore)} to ${formatInstant(core.notAfter)}`,
+    ),
+  );
+
+  const evidence = await log.must('evidence.kind', 'There is evidence of one processor', () => {
+    const [first, ...more] = bundle.node.evidence;
+    return first && more.length === 0
+      ? { result: 'pass', actual: first.kind, value: first }
+      : {
+          result: 'fail',
+          code: 'evidence_kind_unsupported',
+          expected: 'one report',
+          actual: `${bundle.node.evidence.length}`,
+        };
+  });
+  const trust = { roots, hardware: policy.roots.hardware, simulated: policy.roots.simulated };
+  const genuine = await verifySnpEvidence(log, evidence, trust, now, crypto);
+
+  const expectedBinding = await reportDataOf(bundle.node.statement);
+  await log.must('binding.report-data', 'The report was made for this statement and no other', () =>
+    compare(
+      equalBytes(genuine.report.reportData, expectedBinding),
+      'evidence_binding',
+      toBase64url(expectedBinding),
+      toBase64url(genuine.report.reportData),
+    ),
+  );
+
+  const deployment = await findDeployment(manifest, core);
+  judgeNode(log, { core, statement, manifest, manifestHash, deployment, genuine, policy });
+
+  const ends = [core.notAfter, statement.notAfter, genuine.notAfter, manifestExpiry(manifest)];
+  return {
+    node: toBase64url(core.node),
+    coreOctets: statement.core,
+    coreDigest: toBase64url(await coreDigest(statement.core)),
+    deploymentOctets: deployment?.octets ?? new Uint8Array(),
+    assurance: genuine.chain.assurance,
+    notAfter: new Date(Math.min(...ends.map((end) => end.getTime()))),
+    policy,
+  };
+}
