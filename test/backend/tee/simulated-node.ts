@@ -1,0 +1,129 @@
+// A simulated node for tests: one platform per run, a manifest that fits it, and bundles with whatever is wrong with them.
+
+import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SimulatedFault } from '../../../backend/tee/simulated/faults.ts';
+import { loadSimulatedPlatform, type SimulatedPlatform } from '../../../backend/tee/simulated/platform.ts';
+import { simulatedReferenceValue } from '../../../backend/tee/simulated/reference-value.ts';
+import { createSimulatedTee } from '../../../backend/tee/simulated/tee.ts';
+import { toBase64url } from '../../../shared/bytes/base64url.ts';
+import type { Bytes } from '../../../shared/bytes/concat.ts';
+import { toHex } from '../../../shared/bytes/hex.ts';
+import { type AttestationBundle, encodeBundle } from '../../../shared/evidence/bundle.ts';
+import { encodeCore, type NodeCore } from '../../../shared/evidence/node-core.ts';
+import {
+  encodeStatement,
+  type NodeStatement,
+  reportDataOf,
+} from '../../../shared/evidence/node-statement.ts';
+import { type Deployment, deploymentDigest, encodeDeployment } from '../../../shared/manifest/deployment.ts';
+import { encodeManifest, type Manifest, manifestDigest } from '../../../shared/manifest/manifest.ts';
+import type { Policy } from '../../../shared/verifier/policy.ts';
+
+export const now = new Date('2026-11-23T12:00:00Z');
+export const random = (octets: number): Bytes => new Uint8Array(randomBytes(octets));
+export const measurement: Bytes = new Uint8Array(48).fill(0x5a);
+
+let loading: Promise<SimulatedPlatform> | undefined;
+
+/** The platform of this run; kept in the temporary folder, because RSA-4096 keys take seconds. */
+export function testPlatform(): Promise<SimulatedPlatform> {
+  loading ??= loadSimulatedPlatform(join(tmpdir(), `cloister-test-platform-${process.ppid}`), {
+    now,
+    random,
+  });
+  return loading;
+}
+
+export const deployment: Deployment = {
+  version: 1,
+  model: { id: 'tiny', sha256: '11'.repeat(32), bytes: 1000 },
+  engine: { kind: 'node-llama-cpp', digest: '22'.repeat(32) },
+  sandbox: { driver: 'landlock', profile_digest: '33'.repeat(32) },
+  isolation: 'shared',
+  routes: ['POST /v1/chat/completions', 'GET /v1/models'],
+  features: ['streaming'],
+};
+
+/** One configuration with the KEM id 0x647a and one with 0x0020; the keys in them are not read here. */
+export const keyList: Bytes = Uint8Array.from([0, 5, 1, 0x64, 0x7a, 9, 9, 0, 5, 2, 0x00, 0x20, 9, 9]);
+
+/** What a test wants to be different. */
+export interface Changes {
+  readonly fault?: SimulatedFault;
+  readonly manifest?: Partial<Manifest>;
+  readonly manifestOctets?: Bytes;
+  readonly core?: Partial<NodeCore>;
+  readonly coreOctets?: Bytes;
+  readonly statement?: Partial<NodeStatement>;
+  readonly bundle?: Partial<AttestationBundle>;
+  readonly policy?: Partial<Policy>;
+  readonly evidenceTimes?: number;
+}
+
+/** A bundle with its policy: sound without changes. */
+export async function simulatedNode(
+  changes: Changes = {},
+): Promise<{ bundle: Bytes; parts: AttestationBundle; policy: Policy; manifest: Manifest }> {
+  const platform = await testPlatform();
+  const document = encodeDeployment(deployment);
+  const manifest: Manifest = {
+    version: 1,
+    serial: 1,
+    not_after: '2027-01-01T00:00:00Z',
+    owners: [],
+    threshold: 0,
+    attestation_service: 'none',
+    reference_values: { worker: [simulatedReferenceValue([toHex(measurement)])] },
+    deployments: [{ name: 'tiny', document: toBase64url(document) }],
+    key_epoch: { seconds: 3600, overlap_seconds: 3600 },
+    ...changes.manifest,
+  };
+  const manifestOctets = changes.manifestOctets ?? encodeManifest(manifest);
+  const digest = await manifestDigest(manifestOctets);
+  const times = {
+    notBefore: new Date(now.getTime() - 60_000),
+    notAfter: new Date(now.getTime() + 3_600_000),
+  };
+  const core =
+    changes.coreOctets ??
+    encodeCore({
+      version: 1,
+      node: new Uint8Array(16).fill(7),
+      role: 'worker',
+      ohttpKeys: keyList,
+      receiptKey: new Uint8Array(32).fill(8),
+      manifestDigest: digest,
+      deploymentDigest: await deploymentDigest(document),
+      probeDigest: new Uint8Array(32).fill(9),
+      surface: { routes: deployment.routes, features: deployment.features, egress: 'none' },
+      ...times,
+      ...changes.core,
+    });
+  const statement = encodeStatement({
+    version: 1,
+    core,
+    freshness: { kind: 'epoch', value: random(32) },
+    devices: [],
+    ...times,
+    ...changes.statement,
+  });
+  const tee = createSimulatedTee({ platform, measurement, fault: changes.fault });
+  const evidence = await tee.attest(await reportDataOf(statement));
+  const parts: AttestationBundle = {
+    version: 1,
+    manifest: manifestOctets,
+    node: { statement, evidence: Array.from({ length: changes.evidenceTimes ?? 1 }, () => evidence) },
+    ...changes.bundle,
+  };
+  const policy: Policy = {
+    version: 1,
+    manifest: { pin: 'digest', digest: toBase64url(digest) },
+    roots: { hardware: false, simulated: [platform.rootSpkiSha256] },
+    require_post_quantum: true,
+    accept_milan: false,
+    ...changes.policy,
+  };
+  return { bundle: encodeBundle(parts), parts, policy, manifest };
+}
