@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { canReach, stageFiles } from '../../../../backend/engine/sandbox/stage-files.ts';
+
+const NOBODY = 65534;
+const isRoot = process.getuid?.() === 0;
+let folder = '';
+
+beforeEach(() => {
+  folder = mkdtempSync('/tmp/cloister-test-');
+  mkdirSync(join(folder, 'engine/lib'), { recursive: true });
+  writeFileSync(join(folder, 'engine/lib/server.mjs'), 'server', { mode: 0o644 });
+  symlinkSync('lib/server.mjs', join(folder, 'engine/main.mjs'));
+  writeFileSync(join(folder, 'model.gguf'), 'weights', { mode: 0o600 });
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.skipIf(!isRoot)('staging for another user (needs root)', () => {
+  it('sees that a private folder on the way closes everything below it', () => {
+    expect(canReach('/dev/null', NOBODY)).toBe(true);
+    expect(canReach(join(folder, 'engine'), NOBODY)).toBe(false);
+  });
+
+  it('shows all declared places under one folder, with the former path below it', () => {
+    const engine = join(folder, 'engine');
+    const model = join(folder, 'model.gguf');
+    const staged = stageFiles([engine, model, '/dev/null'].slice(0, 2), NOBODY);
+    try {
+      const place = staged.at(join(engine, 'main.mjs'));
+      expect(place.endsWith(join(engine, 'main.mjs'))).toBe(true);
+      expect(canReach(place, NOBODY)).toBe(true);
+      expect(statSync(staged.at(join(engine, 'lib/server.mjs'))).ino).toBe(statSync(join(engine, 'lib/server.mjs')).ino);
+      // the 0600 file was copied, the linked one shares its inode
+      expect(statSync(staged.at(model)).mode & 0o777).toBe(0o444);
+      const read = spawnSync('/bin/cat', [place, staged.at(model)], { uid: NOBODY, gid: NOBODY });
+      expect(read.stdout.toString()).toBe('serverweights');
+      expect(staged.at('/elsewhere')).toBe('/elsewhere');
+      expect(staged.inText(`{"model":"${model}","engine":"${engine}/main.mjs","not":"/x${model}"}`)).toBe(
+        `{"model":"${staged.at(model)}","engine":"${staged.at(engine)}/main.mjs","not":"/x${model}"}`,
+      );
+    } finally {
+      staged.remove();
+    }
+    expect(existsSync(staged.at(engine))).toBe(false);
+    expect(existsSync(model)).toBe(true);
+  });
+
+  it('removes what a process that is gone has left', () => {
+    const ended = spawnSync('/bin/true').pid;
+    const leftover = `/var/tmp/cloister-stage-${ended}-abcdef`;
+    mkdirSync(leftover);
+    stageFiles(['/dev/null'], NOBODY);
+    expect(readdirSync('/var/tmp')).not.toContain(`cloister-stage-${ended}-abcdef`);
+  });
+});
+
+it('leaves reachable files where they are', () => {
+  const staged = stageFiles(['/dev/null'], NOBODY);
+  expect(staged.at('/dev/null')).toBe('/dev/null');
+  expect(staged.inText('/dev/null')).toBe('/dev/null');
+});
