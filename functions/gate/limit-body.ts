@@ -17,26 +17,18 @@ export function checkDeclaredLength(headers: Headers, limitBytes: number): numbe
   return length;
 }
 
-/** Counts octets and throws `request_too_large` at the first above the limit. */
-export function countUpTo(limitBytes: number): (chunk: Uint8Array) => void {
-  let total = 0;
-  return (chunk) => {
-    total += chunk.length;
-    if (total > limitBytes) throw new Refusal('request_too_large');
-  };
-}
-
 /**
  * Reads a body whole. For registrations, which are checked before anything is done with them; never for sealed requests.
  * @throws Refusal `request_too_large` as soon as the limit is passed.
  */
 export async function readWithin(request: Request, limitBytes: number): Promise<Bytes> {
   checkDeclaredLength(request.headers, limitBytes);
-  const count = countUpTo(limitBytes);
+  let total = 0;
   const parts: Uint8Array[] = [];
   if (request.body !== null)
     for await (const chunk of request.body as ReadableStream<Uint8Array>) {
-      count(chunk);
+      total += chunk.length;
+      if (total > limitBytes) throw new Refusal('request_too_large');
       parts.push(chunk);
     }
   return concat(...parts);

@@ -77,21 +77,27 @@ async function fetchHeaders(
   };
   if (type === MEDIA_TYPE.chunkedRequest) headers[OUTER_HEADER.incremental] = '?1';
 
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), context.headerMilliseconds);
+  const stop = new AbortController();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    stop.abort();
+  }, context.headerMilliseconds);
   try {
-    return await context.fetch(route.address + GATEWAY_PATH, {
+    const upstream = await context.fetch(route.address + GATEWAY_PATH, {
       method: 'POST',
       headers,
-      body: body.stream(length),
-      signal: AbortSignal.any([client, late.signal]),
+      body: body.stream(length, () => stop.abort()),
+      signal: AbortSignal.any([client, stop.signal]),
       // A node that could redirect would choose who else gets the ticket.
       redirect: 'manual',
     });
+    if (body.failure === undefined) return upstream;
+    await upstream.body?.cancel().catch(() => undefined);
   } catch {
-    if (body.tooLarge) throw new Refusal('request_too_large');
-    throw new Refusal(late.signal.aborted ? 'node_timeout' : 'node_unreachable');
+    if (late) throw new Refusal('node_timeout');
   } finally {
     clearTimeout(timer);
   }
+  throw new Refusal(body.failure === 'too_large' ? 'request_too_large' : 'node_unreachable');
 }

@@ -1,45 +1,50 @@
 // A sealed request on its way through: its first octet can be looked at, its octets are counted, none is kept.
 
-import { countUpTo } from '../gate/limit-body.ts';
+/** Why a body stopped before its end: its limit was passed, or its client went away. */
+export type BodyFailure = 'too_large' | 'client_gone';
 
 /** The body of one sealed request. At most one chunk is held at a time. */
 export class SealedBody {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  readonly #count: (chunk: Uint8Array) => void;
+  readonly #limitBytes: number;
   #held: Uint8Array | undefined;
-  #tooLarge = false;
+  #bytes = 0;
+  #failure: BodyFailure | undefined;
 
   /** `limitBytes`: the whole body's limit. */
   constructor(body: ReadableStream<Uint8Array>, limitBytes: number) {
     this.#reader = body.getReader();
-    this.#count = countUpTo(limitBytes);
+    this.#limitBytes = limitBytes;
   }
 
-  /** Whether the limit was passed. What the node said in the meantime does not count then. */
-  get tooLarge(): boolean {
-    return this.#tooLarge;
+  /** Set once the body failed. What the node says to half a body does not count. */
+  get failure(): BodyFailure | undefined {
+    return this.#failure;
   }
 
-  /** The first octet (the key id), or undefined for an empty body. It is still part of `stream()`. */
+  /** The first octet (the key id), or undefined for an empty or failed body. It is still part of `stream()`. */
   async firstOctet(): Promise<number | undefined> {
     this.#held ??= await this.#next();
     return this.#held?.[0];
   }
 
   /**
-   * The body for the node, pulled chunk by chunk as the node takes it. It fails, instead of ending, when the limit is
-   * passed. With `length` (octets) it is sent with that `content-length`, otherwise chunked.
+   * The body for the node, pulled chunk by chunk as the node takes it. With `length` (octets) it is sent with that
+   * `content-length`, otherwise chunked. When the body fails, `cut` is called and the stream neither ends nor errors: workerd sends a
+   * clean chunked end for a body that errors (measured), and half a request must not look like a whole one. `cut` has to
+   * abort the fetch.
    */
-  stream(length: number | undefined): ReadableStream<Uint8Array> {
+  stream(length: number | undefined, cut: () => void): ReadableStream<Uint8Array> {
     const pulled = new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
           const chunk = this.#held ?? (await this.#next());
           this.#held = undefined;
-          if (chunk === undefined) controller.close();
+          if (this.#failure !== undefined) cut();
+          else if (chunk === undefined) controller.close();
           else controller.enqueue(chunk);
         },
-        cancel: (reason) => this.#reader.cancel(reason),
+        cancel: () => this.cancel(),
       },
       { highWaterMark: 0 },
     );
@@ -53,18 +58,15 @@ export class SealedBody {
 
   async #next(): Promise<Uint8Array | undefined> {
     for (;;) {
-      const { done, value } = await this.#reader.read();
-      if (done) return undefined;
-      if (value.length === 0) continue;
-      try {
-        this.#count(value);
-      } catch (error) {
-        this.#tooLarge = true;
-        // The rest is not read; the node sees a cut, never an end.
-        await this.#reader.cancel().catch(() => undefined);
-        throw error;
-      }
-      return value;
+      const read = await this.#reader.read().catch(() => undefined);
+      if (read === undefined) this.#failure = 'client_gone';
+      if (read === undefined || read.done) return undefined;
+      if (read.value.length === 0) continue;
+      this.#bytes += read.value.length;
+      if (this.#bytes <= this.#limitBytes) return read.value;
+      this.#failure = 'too_large';
+      await this.cancel();
+      return undefined;
     }
   }
 }
