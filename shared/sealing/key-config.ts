@@ -3,7 +3,7 @@
 import { type Bytes, concat } from '../bytes/concat.ts';
 import { LIMIT } from '../wire/limits.ts';
 import { SealingError } from './sealing-error.ts';
-import { isPostQuantum, kemSizes, SUITES, type Suite } from './suite.ts';
+import { isPostQuantum, KEM_ID, kemSizes, SUITES, type Suite } from './suite.ts';
 
 /** One symmetric algorithm pair of a configuration. */
 export interface SymmetricAlgorithms {
@@ -23,6 +23,10 @@ export interface KeyConfig {
   readonly encoded: Bytes;
 }
 
+// FIPS 203: modulus, and the three polynomials of 256 coefficients that an ML-KEM-768 key begins with.
+const MLKEM_Q = 3329;
+const MLKEM768_COEFFICIENT_OCTETS = 3 * 384;
+
 const malformed = () => new SealingError('key_config_malformed');
 
 /**
@@ -34,7 +38,8 @@ export function makeKeyConfig(parts: Omit<KeyConfig, 'encoded'>): KeyConfig {
   const sizes = kemSizes(kemId);
   if (sizes === undefined) throw new SealingError('suite_unsupported');
   if (!Number.isInteger(keyId) || keyId < 0 || keyId > 0xff) throw malformed();
-  if (publicKey.length !== sizes.publicKey || algorithms.length === 0) throw malformed();
+  if (publicKey.length !== sizes.publicKey || !isPublicKey(kemId, publicKey) || algorithms.length === 0)
+    throw malformed();
   const head = new Uint8Array(3);
   head[0] = keyId;
   new DataView(head.buffer).setUint16(1, kemId);
@@ -79,12 +84,29 @@ function parseKeyConfig(encoded: Bytes): KeyConfig | undefined {
   const octets = view.getUint16(algorithmsAt);
   if (octets === 0 || octets % 4 !== 0 || algorithmsAt + 2 + octets !== encoded.length) throw malformed();
   const publicKey = encoded.slice(3, algorithmsAt);
-  // The X25519 share is the whole key or its last 32 octets; all zero, it makes every shared secret zero.
-  if (publicKey.subarray(-32).every((octet) => octet === 0)) throw malformed();
+  if (!isPublicKey(kemId, publicKey)) throw malformed();
   const algorithms: SymmetricAlgorithms[] = [];
   for (let at = algorithmsAt + 2; at < encoded.length; at += 4)
     algorithms.push({ kdfId: view.getUint16(at), aeadId: view.getUint16(at + 2) });
   return { keyId: encoded[0] as number, kemId, publicKey, algorithms, encoded };
+}
+
+/**
+ * The checks on a public key that need no provider, since not every one makes them: the X25519 share, which is the whole key
+ * or its last 32 octets, is not all zero, and ML-KEM's coefficients are below its modulus (FIPS 203 section 7.2).
+ */
+function isPublicKey(kemId: number, publicKey: Bytes): boolean {
+  if (publicKey.subarray(-32).every((octet) => octet === 0)) return false;
+  if (kemId !== KEM_ID.mlkem768X25519) return true;
+  for (let at = 0; at < MLKEM768_COEFFICIENT_OCTETS; at += 3) {
+    // Two 12-bit coefficients in three octets, little-endian (FIPS 203 algorithm 5).
+    const packed =
+      (publicKey[at] as number) |
+      ((publicKey[at + 1] as number) << 8) |
+      ((publicKey[at + 2] as number) << 16);
+    if ((packed & 0xfff) >= MLKEM_Q || packed >> 12 >= MLKEM_Q) return false;
+  }
+  return true;
 }
 
 /** The list, each configuration with its u16 length prefix. */

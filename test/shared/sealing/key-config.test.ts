@@ -68,6 +68,22 @@ describe('parseKeyConfigList', () => {
     expect(await codeOf(() => parseKeyConfigList(list))).toBe('key_config_malformed');
   });
 
+  it('refuses an ML-KEM coefficient that is not below the modulus (FIPS 203 section 7.2)', async () => {
+    // 3329 = 0xd01 as the first, and as the second, of a pair.
+    for (const pair of [
+      [0x01, 0x0d, 0],
+      [0, 0x10, 0xd0],
+    ])
+      for (const at of [0, 1149]) {
+        const list = encodeKeyConfigList([hybrid]);
+        list.set(pair, 2 + 3 + at);
+        expect(await codeOf(() => parseKeyConfigList(list))).toBe('key_config_malformed');
+        // One less is a coefficient like any other.
+        list.set([0, 0x0d, 0xd0], 2 + 3 + at);
+        expect(await codeOf(() => parseKeyConfigList(list))).toBe('none');
+      }
+  });
+
   it('refuses an empty list and one above the limit', async () => {
     expect(await codeOf(() => parseKeyConfigList(new Uint8Array(0)))).toBe('key_config_malformed');
     const many = encodeKeyConfigList(new Array<KeyConfig>(1600).fill(classical));
