@@ -115,8 +115,11 @@ async function startProfile(
   }
 }
 
-/** The Landlock ABI, or the remedy. */
-function requireLandlock(call: NativeCall): number {
+/**
+ * The Landlock ABI of this kernel.
+ * @throws SandboxError `sandbox_unavailable`, saying what is missing and the remedy
+ */
+export function requireLandlock(call: NativeCall): number {
   const abi = readLandlockAbi(call);
   if (abi >= MINIMUM_LANDLOCK_ABI) return abi;
   throw new SandboxError(

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { compileSeccomp, type SeccompArchitecture } from '../../../../backend/engine/sandbox/compile-seccomp.ts';
+import {
+  compileSeccomp,
+  type SeccompArchitecture,
+} from '../../../../backend/engine/sandbox/compile-seccomp.ts';
 import { syscallTable } from '../../../../backend/engine/sandbox/native-calls.ts';
 import { listSyscallRules } from '../../../../backend/engine/sandbox/seccomp-profile.ts';
 import { SYSCALLS_X64 } from '../../../../backend/engine/sandbox/syscalls-x64.ts';
@@ -16,7 +19,14 @@ describe('compiling rules', () => {
     const program = compileSeccomp(
       [
         { name: 'read' },
-        { name: 'ioctl', checks: [{ argument: 1, anyOf: [5, 6, 7] }, { argument: 2, isNull: true }], errno: 25 },
+        {
+          name: 'ioctl',
+          checks: [
+            { argument: 1, anyOf: [5, 6, 7] },
+            { argument: 2, isNull: true },
+          ],
+          errno: 25,
+        },
         { name: 'write', refuse: true, errno: 9 },
       ],
       'x64',
@@ -35,9 +45,13 @@ describe('compiling rules', () => {
 
   it('refuses two rules for one call, a seventh argument and a jump that is too long', () => {
     expect(() => compileSeccomp([{ name: 'read' }, { name: 'read' }], 'x64')).toThrow(RangeError);
-    expect(() => compileSeccomp([{ name: 'read', checks: [{ argument: 6, anyOf: [0] }] }], 'x64')).toThrow(RangeError);
+    expect(() => compileSeccomp([{ name: 'read', checks: [{ argument: 6, anyOf: [0] }] }], 'x64')).toThrow(
+      RangeError,
+    );
     const anyOf = Array.from({ length: 256 }, (_, index) => index);
-    expect(() => compileSeccomp([{ name: 'read', checks: [{ argument: 0, anyOf }] }], 'x64')).toThrow(RangeError);
+    expect(() => compileSeccomp([{ name: 'read', checks: [{ argument: 0, anyOf }] }], 'x64')).toThrow(
+      RangeError,
+    );
   });
 });
 
@@ -61,17 +75,62 @@ describe.each(['x64', 'arm64'] as const)('the fd profile on %s', (architecture: 
   });
 
   it('lets a Node engine work', () => {
-    for (const number of [n.read, n.write, n.openat, n.futex, n.epoll_pwait, n.execve, n.wait4, n.accept4, n.listen])
+    for (const number of [
+      n.read,
+      n.write,
+      n.openat,
+      n.futex,
+      n.epoll_pwait,
+      n.execve,
+      n.wait4,
+      n.accept4,
+      n.listen,
+    ])
       expect(run(number)).toBe(ALLOW);
   });
 
   it.each([
     ...(['bind', 'connect', 'setsockopt', 'memfd_create', 'io_uring_setup', 'io_uring_enter'] as const),
-    ...(['userfaultfd', 'bpf', 'perf_event_open', 'ptrace', 'process_vm_readv', 'process_vm_writev'] as const),
+    ...([
+      'userfaultfd',
+      'bpf',
+      'perf_event_open',
+      'ptrace',
+      'process_vm_readv',
+      'process_vm_writev',
+    ] as const),
     ...(['pidfd_open', 'pidfd_getfd', 'pidfd_send_signal', 'keyctl', 'add_key', 'request_key'] as const),
-    ...(['shmget', 'shmat', 'msgget', 'semget', 'mq_open', 'mount', 'umount2', 'fsopen', 'open_tree'] as const),
-    ...(['move_mount', 'pivot_root', 'unshare', 'setns', 'chroot', 'fchmod', 'fchmodat', 'utimensat'] as const),
-    ...(['truncate', 'ftruncate', 'fallocate', 'renameat2', 'mkdirat', 'linkat', 'unlinkat', 'symlinkat'] as const),
+    ...([
+      'shmget',
+      'shmat',
+      'msgget',
+      'semget',
+      'mq_open',
+      'mount',
+      'umount2',
+      'fsopen',
+      'open_tree',
+    ] as const),
+    ...([
+      'move_mount',
+      'pivot_root',
+      'unshare',
+      'setns',
+      'chroot',
+      'fchmod',
+      'fchmodat',
+      'utimensat',
+    ] as const),
+    ...([
+      'truncate',
+      'ftruncate',
+      'fallocate',
+      'renameat2',
+      'mkdirat',
+      'linkat',
+      'unlinkat',
+      'symlinkat',
+    ] as const),
     ...(['mknodat', 'setxattr', 'fsetxattr', 'flock', 'execveat', 'seccomp', 'setsid', 'setpgid'] as const),
     ...(['name_to_handle_at', 'open_by_handle_at', 'openat2', 'inotify_init1', 'personality'] as const),
     ...(['sched_setaffinity', 'setpriority', 'setresuid', 'sethostname', 'init_module', 'syslog'] as const),
@@ -80,7 +139,9 @@ describe.each(['x64', 'arm64'] as const)('the fd profile on %s', (architecture: 
   });
 
   it('answers every number without a rule with EPERM', () => {
-    const named = new Set(listSyscallRules({ families: [], signals: true }).map((rule) => rule.name as string));
+    const named = new Set(
+      listSyscallRules({ families: [], signals: true }).map((rule) => rule.name as string),
+    );
     const numbers = new Set(
       Object.entries(n)
         .filter(([name]) => named.has(name))

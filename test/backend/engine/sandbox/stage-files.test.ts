@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { canReach, stageFiles } from '../../../../backend/engine/sandbox/stage-files.ts';
@@ -31,7 +40,9 @@ describe.skipIf(!isRoot)('staging for another user (needs root)', () => {
       const place = staged.at(join(engine, 'main.mjs'));
       expect(place.endsWith(join(engine, 'main.mjs'))).toBe(true);
       expect(canReach(place, NOBODY)).toBe(true);
-      expect(statSync(staged.at(join(engine, 'lib/server.mjs'))).ino).toBe(statSync(join(engine, 'lib/server.mjs')).ino);
+      expect(statSync(staged.at(join(engine, 'lib/server.mjs'))).ino).toBe(
+        statSync(join(engine, 'lib/server.mjs')).ino,
+      );
       // the 0600 file was copied, the linked one shares its inode
       expect(statSync(staged.at(model)).mode & 0o777).toBe(0o444);
       const read = spawnSync('/bin/cat', [place, staged.at(model)], { uid: NOBODY, gid: NOBODY });
