@@ -47,11 +47,15 @@ interface Findings {
   readonly policy: Policy;
 }
 
+// `key.constructor` is within everyone's reach; this symbol is not.
+const MAKER = Symbol('verifyBundle');
+
 // Exported as a type only: no other file can make one, and the private member keeps look-alikes out.
 class AttestedKey {
   readonly #findings: Findings;
 
-  constructor(findings: Findings) {
+  constructor(maker: typeof MAKER, findings: Findings) {
+    if (maker !== MAKER) throw new TypeError('only verifyBundle makes an AttestedKey');
     this.#findings = findings;
     Object.freeze(this);
   }
@@ -121,7 +125,8 @@ export async function verifyBundle(
       roots: context.roots ?? PINNED_ROOTS,
       crypto: context.crypto ?? webCrypto,
     });
-    if (log.violations.length === 0) return { ok: true, key: new AttestedKey(findings), steps: log.steps };
+    if (log.violations.length === 0)
+      return { ok: true, key: new AttestedKey(MAKER, findings), steps: log.steps };
   } catch (error) {
     if (!(error instanceof StoppedVerification)) throw error;
   }

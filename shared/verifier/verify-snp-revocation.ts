@@ -11,7 +11,7 @@ import type { VerifierCrypto } from './verifier-crypto.ts';
 export async function verifySnpRevocation(
   log: StepLog,
   crl: Uint8Array,
-  chain: { readonly ask: Certificate; readonly ark: Certificate; readonly leaf: Certificate },
+  chain: { readonly ask: Certificate; readonly ark: Certificate },
   now: Date,
   crypto: VerifierCrypto,
 ): Promise<RevocationList> {
