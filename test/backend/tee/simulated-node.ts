@@ -1,6 +1,7 @@
 // A simulated node for tests: one platform per run, a manifest that fits it, and bundles with whatever is wrong with them.
 
 import { randomBytes } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SimulatedFault } from '../../../backend/tee/simulated/faults.ts';
@@ -25,15 +26,28 @@ export const now = new Date('2026-11-23T12:00:00Z');
 export const random = (octets: number): Bytes => new Uint8Array(randomBytes(octets));
 export const measurement: Bytes = new Uint8Array(48).fill(0x5a);
 
+const FOLDER = 'cloister-test-platform-';
 let loading: Promise<SimulatedPlatform> | undefined;
 
-/** The platform of this run; kept in the temporary folder, because RSA-4096 keys take seconds. */
+/** The platform of this run, shared by its workers in the temporary folder, because RSA-4096 keys take seconds. */
 export function testPlatform(): Promise<SimulatedPlatform> {
-  loading ??= loadSimulatedPlatform(join(tmpdir(), `cloister-test-platform-${process.ppid}`), {
-    now,
-    random,
-  });
+  loading ??= loadTestPlatform();
   return loading;
+}
+
+async function loadTestPlatform(): Promise<SimulatedPlatform> {
+  for (const name of await readdir(tmpdir()))
+    if (name.startsWith(FOLDER) && !isRunning(Number(name.slice(FOLDER.length))))
+      await rm(join(tmpdir(), name), { recursive: true, force: true });
+  return loadSimulatedPlatform(join(tmpdir(), `${FOLDER}${process.ppid}`), { now, random });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 export const deployment: Deployment = {
