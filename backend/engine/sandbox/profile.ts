@@ -44,13 +44,16 @@ export interface ProfileInput {
 }
 
 const RLIMIT = { fileSize: 1, data: 2, core: 4, processes: 6, openFiles: 7 } as const;
+// Not 0: that keeps the kernel from writing a file, but not from feeding a core_pattern that is a pipe, which copies the memory
+// to a program of the host. 1 is the value at which the kernel does neither (fs/coredump.c; tried both ways).
+const NO_CORE = 1;
 /** Signals stay inside the sandbox from this ABI on. */
 const ABI_WITH_SIGNAL_SCOPE = 6;
 
 /** Builds the profile. `none` keeps only the limits. */
 export function buildProfile(input: ProfileInput): Profile {
   const limits: [number, number][] = [
-    [RLIMIT.core, 0],
+    [RLIMIT.core, NO_CORE],
     [RLIMIT.data, input.limits.memoryBytes],
     [RLIMIT.openFiles, input.limits.openFiles],
   ];
