@@ -20,7 +20,7 @@ function gcmName(aeadId: number): GcmName {
 
 function sealGcm(
   name: GcmName,
-  key: Uint8Array | KeyObject,
+  key: KeyObject,
   prefix: Uint8Array,
   nonce: Uint8Array,
   aad: Uint8Array,
@@ -38,7 +38,7 @@ function sealGcm(
 
 function openGcm(
   name: GcmName,
-  key: Uint8Array | KeyObject,
+  key: KeyObject,
   nonce: Uint8Array,
   aad: Uint8Array,
   sealed: Uint8Array,
@@ -69,8 +69,9 @@ const aeadFactory =
       Nk: sizes.key,
       Nn: sizes.nonce,
       Nt: sizes.tag,
-      Seal: async (key, nonce, aad, plaintext) => sealGcm(name, key, NO_PREFIX, nonce, aad, plaintext),
-      Open: async (key, nonce, aad, sealed) => openGcm(name, key, nonce, aad, sealed),
+      Seal: async (key, nonce, aad, plaintext) =>
+        sealGcm(name, createSecretKey(key), NO_PREFIX, nonce, aad, plaintext),
+      Open: async (key, nonce, aad, sealed) => openGcm(name, createSecretKey(key), nonce, aad, sealed),
     };
   };
 

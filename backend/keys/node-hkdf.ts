@@ -1,12 +1,14 @@
 // HKDF-SHA256 over node:crypto (RFC 5869), plain and as hpke wants it.
 
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
 import type { KDF, KDFFactory } from 'hpke';
 import type { Bytes } from '../../shared/bytes/concat.ts';
 
+// Keys go in as key objects: Node 24 takes four times as long over an HMAC or a cipher whose key is an array.
+
 /** HKDF-Extract: 32 octets. */
 export function extractSha256(salt: Uint8Array, ikm: Uint8Array): Bytes {
-  return new Uint8Array(createHmac('sha256', salt).update(ikm).digest());
+  return new Uint8Array(createHmac('sha256', createSecretKey(salt)).update(ikm).digest());
 }
 
 /**
@@ -15,10 +17,11 @@ export function extractSha256(salt: Uint8Array, ikm: Uint8Array): Bytes {
  */
 export function expandSha256(prk: Uint8Array, info: Uint8Array, octets: number): Bytes {
   if (octets > 255 * 32) throw new RangeError('HKDF-Expand of more than 255 blocks');
+  const key = createSecretKey(prk);
   const output = new Uint8Array(octets);
   let block = new Uint8Array(0);
   for (let at = 0, counter = 1; at < octets; at += block.length, counter++) {
-    const mac = createHmac('sha256', prk).update(block).update(info).update(Uint8Array.of(counter)).digest();
+    const mac = createHmac('sha256', key).update(block).update(info).update(Uint8Array.of(counter)).digest();
     block = new Uint8Array(mac);
     output.set(block.subarray(0, octets - at), at);
   }
