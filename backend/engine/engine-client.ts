@@ -69,7 +69,8 @@ export class EngineClient {
       });
       const stop = (why: EngineError) => {
         reason ??= why;
-        outgoing.destroy(reason);
+        // Without an argument: the socket may be back in the agent already, where nobody listens for its errors.
+        outgoing.destroy();
       };
       const onAbort = () => stop(aborted());
       const timer = setTimeout(
@@ -81,6 +82,8 @@ export class EngineClient {
       outgoing.on('close', () => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
+        // A switch of protocols closes without a response and without an error; after either, this changes nothing.
+        reject(reason ?? crashed());
       });
       outgoing.on('error', (error: NodeJS.ErrnoException) => reject(reason ?? translate(error)));
       outgoing.on('response', (incoming) => {
