@@ -173,7 +173,7 @@ describe('routing', () => {
 });
 
 describe('what reaches the node', () => {
-  it('is a request built from five headers', async () => {
+  it('is a request built from four headers', async () => {
     const { edge, node, ticketKey } = await edgeWithNode();
     const response = await edge.post(sealed(11, SCRIPT.echo), {
       'cloister-key': await keyDigest(node.keyList),
