@@ -6,6 +6,7 @@ import type { Bytes } from '../shared/bytes/concat.ts';
 import { LIMIT } from '../shared/wire/limits.ts';
 import { DIRECTORY_PATH, GATEWAY_PATH, HEALTH_PATH, MODELS_PATH } from '../shared/wire/routes.ts';
 import type { Bindings } from './bindings.ts';
+import { BundleCache } from './directory/bundle-cache.ts';
 import type { Pool } from './directory/pool.ts';
 import { type RegistrationContext, registerNode, removeNode } from './directory/register-node.ts';
 import { listKeys, listModels, listNodes, readBundle } from './directory/serve-directory.ts';
@@ -41,6 +42,7 @@ const REQUEST_ID_OCTETS = 16;
 /** One edge with a route table of its own. Call it once per isolate. */
 export function createEdge(runtime: EdgeRuntime): Hono<EdgeEnvironment> {
   const table = new RouteTable();
+  const bundles = new BundleCache();
   const app = new Hono<EdgeEnvironment>();
 
   const poolOf = (c: EdgeContext): DurableObjectStub<Pool> => c.env.POOL.getByName('pool');
@@ -112,7 +114,7 @@ export function createEdge(runtime: EdgeRuntime): Hono<EdgeEnvironment> {
     const now = runtime.now();
     const node = c.req.param('node');
     const route = await table.find(reader(c), now, (routes) => routes.find((each) => each.node === node));
-    return readBundle(route, poolOf(c), c.req.raw.headers, now);
+    return readBundle(route, poolOf(c), bundles, c.req.raw.headers, now);
   });
   app.put(nodePath, async (c) => {
     const answer = await registerNode(c.req.raw, c.req.param('node'), registration(c));

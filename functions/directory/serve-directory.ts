@@ -8,6 +8,7 @@ import { MEDIA_TYPE } from '../../shared/wire/media-types.ts';
 import { Refusal } from '../gate/refusal.ts';
 import { listedKeys } from '../relay/choose-node.ts';
 import type { Route } from '../relay/route-table.ts';
+import type { BundleCache } from './bundle-cache.ts';
 import type { Pool } from './pool.ts';
 
 /** Lists are cheap and change when nodes come and go. */
@@ -36,29 +37,28 @@ export function listNodes(routes: readonly Route[], pool: string | undefined): R
 
 /**
  * `GET /directory/nodes/{node}`: the exact octets that the node registered. The entity tag is their digest, so a client that
- * has verified them asks again for nothing.
+ * has verified them asks again for nothing, and this isolate asks the Durable Object once for each.
  * @throws Refusal `not_found`.
  */
 export async function readBundle(
   route: Route | undefined,
   pool: DurableObjectStub<Pool>,
+  cache: BundleCache,
   headers: Headers,
   now: Date,
 ): Promise<Response> {
-  if (route !== undefined && namesTag(headers.get('if-none-match'), route.bundleDigest))
+  if (route === undefined) throw new Refusal('not_found');
+  if (namesTag(headers.get('if-none-match'), route.bundleDigest))
     return new Response(null, {
       status: 304,
       headers: bundleHeaders(route.bundleDigest, route.expires, now),
     });
-  const bundle = route === undefined ? undefined : await pool.bundle(route.node, now.getTime() / 1000);
+  const known = cache.get(route.bundleDigest);
+  if (known !== undefined) return bundleResponse(known, route.bundleDigest, route.expires, now);
+  const bundle = await pool.bundle(route.node, now.getTime() / 1000);
   if (bundle === undefined) throw new Refusal('not_found');
-  return new Response(bundle.octets, {
-    headers: {
-      'content-type': 'application/json',
-      ...IDENTITY,
-      ...bundleHeaders(bundle.digest, bundle.expires, now),
-    },
-  });
+  cache.put(bundle.digest, bundle.octets);
+  return bundleResponse(bundle.octets, bundle.digest, bundle.expires, now);
 }
 
 /**
@@ -96,6 +96,12 @@ export function listModels(routes: readonly Route[]): Response {
     },
     { headers: { ...IDENTITY, 'cache-control': 'private, no-store' } },
   );
+}
+
+function bundleResponse(octets: Uint8Array, digest: string, expires: number, now: Date): Response {
+  return new Response(octets, {
+    headers: { 'content-type': 'application/json', ...IDENTITY, ...bundleHeaders(digest, expires, now) },
+  });
 }
 
 function bundleHeaders(digest: string, expires: number, now: Date): Record<string, string> {

@@ -1,7 +1,9 @@
 // The public reads: nodes, bundles, key lists, models.
 
 import { reset } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it } from 'vitest';
+import { BundleCache } from '../../functions/directory/bundle-cache.ts';
 import { toBase64url } from '../../shared/bytes/base64url.ts';
 import { sha256 } from '../../shared/bytes/digest.ts';
 import type { DirectoryListing } from '../../shared/wire/directory-listing.ts';
@@ -109,6 +111,32 @@ describe('a bundle', () => {
     expect(await age()).toBe('public, max-age=19');
   });
 
+  it('is read from the Durable Object once, and again when it has changed', async () => {
+    const edge = await startEdge();
+    const node = await edge.makeNode([1]);
+    await edge.register(node);
+    const pool = env.POOL.getByName('pool');
+    let reads = 0;
+    const counting = {
+      list: (now: number) => pool.list(now),
+      bundle: (id: string, now: number) => {
+        reads++;
+        return pool.bundle(id, now);
+      },
+    };
+    const bindings = { ...edge.bindings, POOL: { getByName: () => counting } as unknown as typeof env.POOL };
+    const read = async () =>
+      new Uint8Array(await (await edge.fetch(`${DIRECTORY_PATH}/${node.node}`, {}, bindings)).arrayBuffer());
+    expect(await read()).toEqual(node.bundle);
+    edge.pass(5);
+    expect(await read()).toEqual(node.bundle);
+    expect(reads).toBe(1);
+    const renewed = { ...node, bundle: new TextEncoder().encode('{"renewed":true}') as typeof node.bundle };
+    await edge.register(renewed);
+    expect(await read()).toEqual(renewed.bundle);
+    expect(reads).toBe(2);
+  });
+
   it('of an unknown node is not found', async () => {
     const edge = await startEdge();
     const response = await edge.fetch(`${DIRECTORY_PATH}/${'A'.repeat(22)}`);
@@ -155,4 +183,29 @@ it('models come in the shape of OpenAI, each once', async () => {
   expect(list.data.map((model) => model.id).sort()).toEqual(['m1', 'm2', 'm3']);
   expect(list.data[0]?.object).toBe('model');
   expect(list.data[0]?.created).toBe(Math.floor(edge.now.getTime() / 1000));
+});
+
+describe('the memory for bundles', () => {
+  it('is bounded, and drops what was used longest ago', () => {
+    const cache = new BundleCache();
+    const octets = new Uint8Array(4 * 1024 * 1024);
+    for (const digest of ['a', 'b', 'c', 'd']) cache.put(digest, octets);
+    cache.get('a');
+    cache.put('e', octets);
+    expect(['a', 'b', 'c', 'd', 'e'].map((digest) => cache.get(digest) !== undefined)).toEqual([
+      true,
+      false,
+      true,
+      true,
+      true,
+    ]);
+  });
+
+  it('does not take what could never fit', () => {
+    const cache = new BundleCache();
+    cache.put('small', new Uint8Array(1));
+    cache.put('large', new Uint8Array(17 * 1024 * 1024));
+    expect(cache.get('large')).toBeUndefined();
+    expect(cache.get('small')).toBeDefined();
+  });
 });
