@@ -33,6 +33,8 @@ export async function offerListener(folder: string, name: string): Promise<Liste
       'sandbox_program_invalid',
       'the path of the run folder is too long for a Unix socket',
     );
+  // of a start that was cut short
+  for (const path of [firstPath, socketPath]) rmSync(path, { force: true });
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

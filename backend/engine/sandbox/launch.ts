@@ -33,7 +33,13 @@ export interface LaunchOrder {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** The step at which a launch ended, answered on file descriptor 4 as `step:errno`. Nothing is answered on success. */
+/**
+ * What the launcher says on file descriptor 4 once it is confined and about to become the program. The descriptor closes with
+ * execve, so that this word alone is success.
+ */
+export const LAUNCH_READY = 'ready';
+
+/** The step at which a launch ended, said as `step:errno`, after {@link LAUNCH_READY} where it was the last one. */
 export type LaunchStep =
   | 'koffi'
   | 'parent'
@@ -149,6 +155,8 @@ export function launch(): void {
   for (let descriptor = 0; descriptor <= 3; descriptor++) must('descriptor', n.fcntl, descriptor, 2, 0);
   must('descriptor', n.close_range, 4, 0xffffffff, 4);
 
+  // LAUNCH_READY, spelt out: nothing from outside this function exists in the child
+  fs.writeSync(ORDER, 'ready');
   if (order.seccomp !== null) {
     // struct sock_fprog: length u16, padding, pointer; SECCOMP_SET_MODE_FILTER = 1
     const program = new Uint8Array(Buffer.from(order.seccomp, 'base64'));

@@ -3,16 +3,18 @@
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { getServers } from 'node:dns';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server } from 'node:net';
 import { join } from 'node:path';
 import { type NativeCall, syscallTable } from './native-calls.ts';
 import type { Canaries } from './probe.ts';
 import type { ProbeResult } from './sandboxed-engine.ts';
 import type { LaunchSite } from './spawn-launcher.ts';
+import { makeOwnedFolder, sweepLeftovers } from './sweep-leftovers.ts';
 
 // Everybody may enter /tmp, so that only the sandbox stands between the probe and the canaries.
 const CANARY_PARENT = '/tmp';
+const CANARY_PREFIX = 'cloister-canary-';
 const IPC_RMID = 0;
 const IPC_CREAT_FOR_ALL = 0o1666;
 
@@ -27,7 +29,8 @@ export interface CanaryNest {
 
 /** Makes the canaries. `nonce` is hex and unique to the run. */
 export async function makeCanaries(nonce: string, site: LaunchSite, call: NativeCall): Promise<CanaryNest> {
-  const folder = mkdtempSync(join(CANARY_PARENT, 'cloister-canary-'));
+  sweepLeftovers(CANARY_PARENT, CANARY_PREFIX);
+  const folder = makeOwnedFolder(CANARY_PARENT, CANARY_PREFIX);
   chmodSync(folder, 0o777);
   const at = (name: string) => join(folder, name);
   for (const name of ['file', 'spare', 'victim']) writeForAll(at(name), nonce, 0o666);
@@ -69,15 +72,18 @@ export async function makeCanaries(nonce: string, site: LaunchSite, call: Native
   call(n.bind, datagram, address, address.length);
   chmodSync(at('datagram.sock'), 0o777);
   const segment = call(n.shmget, 0, 4096, IPC_CREAT_FOR_ALL);
+  // destroyed with its last attachment, which is ours: it cannot outlive this process
+  const attached = call(n.shmat, segment, 0, 0);
+  call(n.shmctl, segment, IPC_RMID, 0);
 
-  const process_ = spawn('/bin/sh', ['-c', 'read -r never'], {
+  const bystander = spawn('/bin/sh', ['-c', 'read -r never'], {
     cwd: '/',
     env: { CANARY: nonce },
     stdio: ['pipe', 'ignore', 'ignore'],
     ...(site.user === undefined ? {} : { uid: site.user, gid: site.user }),
   });
-  process_.on('error', () => {});
-  process_.stdin.on('error', () => {});
+  bystander.on('error', () => {});
+  bystander.stdin.on('error', () => {});
 
   const before = describeFolder(folder);
   const datagramArrived = () => call(n.recvfrom, datagram, new Uint8Array(16), 16, 0x40) >= 0;
@@ -94,7 +100,7 @@ export async function makeCanaries(nonce: string, site: LaunchSite, call: Native
       tcp6Port,
       udpPort: udp.address().port,
       nameServer: getServers().find((server) => /^[\d.]+$/.test(server)) ?? '127.0.0.53',
-      process: process_.pid ?? 0,
+      process: bystander.pid ?? 0,
       adapter: process.pid,
       segment,
     },
@@ -117,8 +123,8 @@ export async function makeCanaries(nonce: string, site: LaunchSite, call: Native
       ];
     },
     async remove() {
-      process_.kill('SIGKILL');
-      call(n.shmctl, segment, IPC_RMID, 0);
+      bystander.kill('SIGKILL');
+      call(n.shmdt, attached);
       call(n.close, datagram);
       await Promise.all([
         ...servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),

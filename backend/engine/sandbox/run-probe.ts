@@ -34,7 +34,7 @@ const GROUPS = [
   attemptInformation,
 ];
 const NONCE_OCTETS = 32;
-const TIME_LIMIT_MS = 10_000;
+const TIME_LIMIT_MS = 20_000;
 const ANSWER_LIMIT_OCTETS = 256 * 1024;
 
 /** What a probe run needs besides the profile. */

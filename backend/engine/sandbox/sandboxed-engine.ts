@@ -83,7 +83,7 @@ export interface EngineExit {
 
 /** What the caller provides for one start. */
 export interface SandboxOptions {
-  /** A private folder (mode 0700) that the caller made; the socket lives here. */
+  /** A private folder (mode 0700) that the caller made for this one engine; the socket lives here. */
   readonly runFolder: string;
   /** Cryptographic randomness for nonces and canaries. */
   readonly random: (octets: number) => Uint8Array;

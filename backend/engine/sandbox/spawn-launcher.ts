@@ -3,11 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { SeccompArchitecture } from './compile-seccomp.ts';
-import { type LaunchOrder, launch } from './launch.ts';
+import { LAUNCH_READY, type LaunchOrder, launch } from './launch.ts';
 import { syscallTable } from './native-calls.ts';
 import type { Profile } from './profile.ts';
 import { SandboxError } from './sandbox-error.ts';
 import type { EngineExit } from './sandboxed-engine.ts';
+
+const TIME_LIMIT_MS = 20_000;
 
 /** What every launch on this machine has in common. */
 export interface LaunchSite {
@@ -99,7 +101,7 @@ function makeOrder(
   };
 }
 
-// The launcher's end closes at execve: an end without a word is success, unless the child is gone as well.
+// The launcher's end closes at execve, or with its death. Only its one word, and nothing after it, is success.
 async function giveOrder(child: ChildProcess, order: LaunchOrder): Promise<void> {
   const line = child.stdio[4] as Duplex;
   let answer = '';
@@ -110,11 +112,11 @@ async function giveOrder(child: ChildProcess, order: LaunchOrder): Promise<void>
     line.once('close', resolve);
     line.once('error', () => resolve());
   });
+  const timer = setTimeout(() => line.destroy(), TIME_LIMIT_MS);
   line.end(JSON.stringify(order));
   await ended;
-  if (answer !== '' || child.exitCode !== null || child.signalCode !== null)
-    throw new SandboxError(
-      'sandbox_start_failed',
-      `the launcher ended at ${answer === '' ? 'an unknown step' : answer}`,
-    );
+  clearTimeout(timer);
+  if (answer === LAUNCH_READY) return;
+  const step = answer.replace(LAUNCH_READY, '') || 'an unknown step';
+  throw new SandboxError('sandbox_start_failed', `the launcher ended at ${step}`);
 }

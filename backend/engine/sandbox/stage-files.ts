@@ -1,14 +1,12 @@
 // Makes declared files reachable for the sandbox's user where they lie behind a folder that only root may enter.
 
 import {
-  accessSync,
   chmodSync,
   constants,
   copyFileSync,
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readlinkSync,
   rmSync,
@@ -17,6 +15,7 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { makeOwnedFolder, sweepLeftovers } from './sweep-leftovers.ts';
 
 const STAGE_PARENT = '/var/tmp';
 const STAGE_PREFIX = 'cloister-stage-';
@@ -38,10 +37,10 @@ export interface StagedFiles {
  * @param user the user that must read them; undefined: the caller itself, and nothing is staged
  */
 export function stageFiles(paths: readonly string[], user: number | undefined): StagedFiles {
-  removeLeftovers();
+  sweepLeftovers(STAGE_PARENT, STAGE_PREFIX);
   if (user === undefined || paths.every((path) => canReach(path, user)))
     return { at: (path) => path, inText: (text) => text, remove: () => {} };
-  const root = mkdtempSync(join(STAGE_PARENT, `${STAGE_PREFIX}${process.pid}-`));
+  const root = makeOwnedFolder(STAGE_PARENT, STAGE_PREFIX);
   chmodSync(root, 0o755);
   const declared = [...new Set(paths.map((path) => resolve(path)))].sort((a, b) => b.length - a.length);
   const remove = () => rmSync(root, { recursive: true, force: true });
@@ -117,32 +116,4 @@ function placeFile(source: string, target: string, user: number, stats: Stats): 
 function occurrence(place: string): RegExp {
   const literal = place.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`(?<![\\w./-])${literal}(?=$|[/"'\\s,:;)\\]}])`, 'g');
-}
-
-// Stages of processes that are gone. Only folders of our own, named by us: /var/tmp is everybody's.
-function removeLeftovers(): void {
-  for (const name of readdirSync(STAGE_PARENT)) {
-    const owner = name.startsWith(STAGE_PREFIX)
-      ? Number.parseInt(name.slice(STAGE_PREFIX.length), 10)
-      : Number.NaN;
-    if (Number.isNaN(owner) || isAlive(owner)) continue;
-    const path = join(STAGE_PARENT, name);
-    try {
-      const stats = lstatSync(path);
-      accessSync(path, constants.W_OK);
-      if (stats.isDirectory() && stats.uid === process.getuid?.())
-        rmSync(path, { recursive: true, force: true });
-    } catch {
-      // somebody else's, or gone meanwhile
-    }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

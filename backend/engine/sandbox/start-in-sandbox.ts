@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
+import { checkConfinement } from './check-confinement.ts';
 import { offerListener } from './hand-over-listener.ts';
 import { MINIMUM_LANDLOCK_ABI } from './landlock-rules.ts';
 import {
@@ -77,7 +78,13 @@ async function startProfile(
   );
   const listener = await offerListener(options.runFolder, 'engine.sock');
   // Started already, it knows nothing of the program: that saves a start of Node after the probe.
-  const launcher = spawnLauncher(site, listener.descriptor);
+  let launcher: Launcher;
+  try {
+    launcher = spawnLauncher(site, listener.descriptor);
+  } catch (error) {
+    await listener.withdraw();
+    throw error;
+  }
   let endWatch = (): void => {};
   const cleanUp = async (): Promise<void> => {
     launcher.kill();
@@ -92,6 +99,7 @@ async function startProfile(
     const probe = await runProbe(profile, { site, call, random: options.random, env });
     if (profile.driver !== 'none') assertIsolated(probe);
     await launcher.become(profile, program.argv.map(files.inText), env);
+    if (profile.driver !== 'none') checkConfinement(launcher.pid);
     await listener.complete();
     const exited = launcher.exited;
     let cleaned: Promise<void> | undefined;

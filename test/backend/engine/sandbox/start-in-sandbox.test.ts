@@ -11,6 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checkConfinement } from '../../../../backend/engine/sandbox/check-confinement.ts';
+import { buildProfile } from '../../../../backend/engine/sandbox/profile.ts';
 import { canReach } from '../../../../backend/engine/sandbox/stage-files.ts';
 import {
   requireLandlock,
@@ -170,6 +172,29 @@ describe.skipIf(!hasLandlock)(`starting an engine under landlock${needsLandlock}
       await engine.stop();
     }
   });
+});
+
+it('sees from outside that a process is not confined', () => {
+  expect(() => checkConfinement(process.pid)).toThrow(
+    expect.objectContaining({ code: 'sandbox_start_failed', message: expect.stringContaining('Seccomp') }),
+  );
+});
+
+it('lets no core leave, not even through a core_pattern that is a pipe', () => {
+  const input = {
+    driver: 'landlock',
+    landlockAbi: 3,
+    architecture: 'x64',
+    readOnly: [],
+    ownUser: true,
+  } as const;
+  const { limits } = buildProfile({ ...input, limits: echoProgram().limits });
+  const [core, fileSize, processes] = [4, 1, 6].map(
+    (resource) => limits.find(([name]) => name === resource)?.[1],
+  );
+  expect([core, fileSize, processes]).toEqual([1, 0, 512]);
+  const ordinary = buildProfile({ ...input, ownUser: false, limits: echoProgram().limits });
+  expect(ordinary.limits.some(([resource]) => resource === 6)).toBe(false);
 });
 
 describe('refusing a start', () => {
