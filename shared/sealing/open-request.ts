@@ -4,7 +4,7 @@ import type { RecipientContext } from 'hpke';
 import type { Bytes } from '../bytes/concat.ts';
 import { LIMIT } from '../wire/limits.ts';
 import { MEDIA_TYPE, type SealedRequestType } from '../wire/media-types.ts';
-import { FINAL_AAD, MAX_CHUNKS, NON_FINAL_AAD, readChunk } from './chunk-framing.ts';
+import { FINAL_AAD, NON_FINAL_AAD, readChunk } from './chunk-framing.ts';
 import { decodeHeader, HEADER_OCTETS, requestInfo, responseLabel } from './encapsulation.ts';
 import { type GatewayKey, isErased, setUpRecipient } from './gateway-key.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
@@ -42,7 +42,7 @@ export interface ReceiveRequestOptions {
  * Opens a request. Nothing of it is handed out before the final chunk was authenticated, because acting on part of a request
  * is open to truncation and replay (chunked-ohttp-08, security considerations).
  * @throws SealingError `key_unknown`, `suite_unsupported`, `request_malformed`, `request_truncated`, `request_too_large`,
- * `chunk_empty`, `chunk_too_large`, `chunk_limit`, `open_failed`; and whatever `body` or `beforeDecapsulation` throws.
+ * `chunk_empty`, `chunk_too_large`, `open_failed`; and whatever `body` or `beforeDecapsulation` throws.
  */
 export async function receiveRequest(options: ReceiveRequestOptions): Promise<ReceivedRequest> {
   const reader = new OctetReader(
@@ -107,7 +107,8 @@ async function openChunks(
   maxPlaintextBytes: number,
 ): Promise<Bytes> {
   const whole = new GrowingBuffer();
-  for (let chunks = 0; chunks < MAX_CHUNKS; chunks++) {
+  // Ends: every chunk but the last has an octet, and their sum is bounded.
+  for (;;) {
     const { final, sealed } = await readChunk(reader, 'request');
     if (whole.length + sealed.length - LIMIT.tagBytes > maxPlaintextBytes)
       throw new SealingError('request_too_large');
@@ -116,7 +117,6 @@ async function openChunks(
     whole.append(piece);
     if (final) return whole.take();
   }
-  throw new SealingError('chunk_limit');
 }
 
 async function openWhole(

@@ -47,11 +47,14 @@ export function deriveResponseRecords(
 export class ResponseRecords {
   readonly #key: RecordKey;
   readonly #baseNonce: Bytes;
+  readonly #maxChunks: number;
   #next = 0;
 
-  constructor(key: RecordKey, baseNonce: Bytes) {
+  /** @param maxChunks beyond it every call throws SealingError `chunk_limit` */
+  constructor(key: RecordKey, baseNonce: Bytes, maxChunks = MAX_CHUNKS) {
     this.#key = key;
     this.#baseNonce = baseNonce;
+    this.#maxChunks = maxChunks;
   }
 
   /** One framed chunk. The caller keeps plaintext within the chunk size and non-final chunks non-empty. */
@@ -72,7 +75,7 @@ export class ResponseRecords {
 
   /** Base nonce XOR the chunk's big-endian number. */
   #nonce(): Bytes {
-    if (this.#next >= MAX_CHUNKS) throw new SealingError('chunk_limit');
+    if (this.#next >= this.#maxChunks) throw new SealingError('chunk_limit');
     const nonce = this.#baseNonce.slice();
     const view = new DataView(nonce.buffer);
     const low = nonce.length - 4;

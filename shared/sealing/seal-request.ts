@@ -2,14 +2,13 @@
 
 import type { SenderContext } from 'hpke';
 import { type Bytes, concat } from '../bytes/concat.ts';
-import { LIMIT } from '../wire/limits.ts';
 import { MEDIA_TYPE } from '../wire/media-types.ts';
-import { chunkPrefix, FINAL_AAD, FINAL_PREFIX, MAX_CHUNKS, NON_FINAL_AAD } from './chunk-framing.ts';
 import { encodeHeader, requestInfo, responseLabel } from './encapsulation.ts';
 import { type KeyConfig, offersSuite } from './key-config.ts';
 import { openResponseStream } from './open-response.ts';
 import type { SealingProvider } from './provider.ts';
 import { type ResponseSecret, responseNonceOctets } from './response-keys.ts';
+import { sealChunks } from './seal-chunks.ts';
 import { SealingError } from './sealing-error.ts';
 import { isSupportedSuite, type Suite } from './suite.ts';
 
@@ -48,7 +47,7 @@ export async function sealRequest(options: SealRequestOptions): Promise<SealedEx
   let secret: ResponseSecret | undefined = { suite, enc, secret: exported as Bytes };
   return {
     contentType: type,
-    body: sealStream(context, concat(header, enc), options.plaintext),
+    body: sealChunks(context, concat(header, enc), options.plaintext),
     openResponse(body) {
       if (secret === undefined) throw new SealingError('closed');
       const once = secret;
@@ -71,55 +70,4 @@ async function setUp(
     // Import and encapsulation fail for one reason: the octets are no public key (a low-order point, an ML-KEM modulus).
     throw new SealingError('key_config_malformed');
   }
-}
-
-/** Header, non-final chunks, final chunk. One pull gives at most one chunk, so a slow wire slows the source. */
-function sealStream(
-  context: SenderContext,
-  header: Bytes,
-  plaintext: ReadableStream<Uint8Array> | Uint8Array,
-): ReadableStream<Bytes> {
-  const source = plaintext instanceof Uint8Array ? undefined : plaintext.getReader();
-  let pending: Uint8Array = plaintext instanceof Uint8Array ? plaintext : new Uint8Array(0);
-  let started = false;
-  let chunks = 0;
-
-  async function nextChunk(controller: ReadableStreamDefaultController<Bytes>): Promise<void> {
-    while (source !== undefined && pending.length === 0) {
-      const { done, value } = await source.read();
-      if (done) return sealFinal(controller);
-      pending = value;
-    }
-    // With the whole plaintext at hand its last piece is the final chunk; a stream's end is known only after its last piece.
-    if (source === undefined && pending.length <= LIMIT.chunkPlaintextBytes) return sealFinal(controller);
-    if (++chunks >= MAX_CHUNKS) throw new SealingError('chunk_limit');
-    const piece = pending.subarray(0, LIMIT.chunkPlaintextBytes);
-    pending = pending.subarray(piece.length);
-    controller.enqueue(concat(chunkPrefix(piece.length), await context.Seal(piece, NON_FINAL_AAD)));
-  }
-
-  async function sealFinal(controller: ReadableStreamDefaultController<Bytes>): Promise<void> {
-    controller.enqueue(concat(FINAL_PREFIX, await context.Seal(pending, FINAL_AAD)));
-    controller.close();
-  }
-
-  return new ReadableStream<Bytes>(
-    {
-      async pull(controller) {
-        if (!started) {
-          started = true;
-          controller.enqueue(header);
-          return;
-        }
-        try {
-          await nextChunk(controller);
-        } catch (error) {
-          controller.error(error);
-          await source?.cancel(error).catch(() => undefined);
-        }
-      },
-      cancel: (reason) => source?.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  );
 }

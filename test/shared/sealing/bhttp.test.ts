@@ -364,6 +364,16 @@ describe('response', () => {
     expect(await codeOf(readResponse(...piecesOf(octets, 1)))).toBe(code);
   });
 
+  it('either reads or refuses with a code of binary HTTP, whatever the octets', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 60 }), fc.constantFrom(1, 3), async (rest, framing) => {
+        const code = await codeOf(readResponse(concat(Uint8Array.of(framing), encodeVarint(200), rest)));
+        expect(code).toMatch(/^(none|bhttp_.*)$/);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('refuses what is not octets', async () => {
     const text = ReadableStream.from(['text']) as unknown as ReadableStream<Uint8Array>;
     await expect(decodeBhttpResponse(text, LIMITS)).rejects.toThrow(TypeError);

@@ -2,10 +2,15 @@
 
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { nodeCryptoProvider } from '../../../backend/keys/node-crypto-provider.ts';
 import { type Bytes, concat } from '../../../shared/bytes/concat.ts';
 import { equalBytes } from '../../../shared/bytes/equal.ts';
 import { toUtf8 } from '../../../shared/bytes/utf8.ts';
+import { MAX_CHUNKS } from '../../../shared/sealing/chunk-framing.ts';
 import type { GatewayKey } from '../../../shared/sealing/gateway-key.ts';
+import { ResponseRecords } from '../../../shared/sealing/response-keys.ts';
+import { sealChunks } from '../../../shared/sealing/seal-chunks.ts';
+import { X25519_SUITE } from '../../../shared/sealing/suite.ts';
 import { quickKey, receive, sealedRequest, sealedResponse, wire } from './harness/exchanges.ts';
 import { codeOf, cutAt, drain, piecesOf, streamOf } from './harness/streams.ts';
 
@@ -278,4 +283,69 @@ describe('request header', () => {
       await codeOf(receive(key, streamOf(...piecesOf(octets, 1)), { maxBodyBytes: octets.length - 1 })),
     ).toBe('request_too_large');
   });
+});
+
+describe('the limit of chunks under one key', () => {
+  it('ends a request before it is passed', async () => {
+    const context = await senderContext();
+    const pieces = [1, 2, 3].map((octet) => Uint8Array.of(octet));
+    const within = sealChunks(context, new Uint8Array(0), streamOf(...pieces), 4);
+    expect((await drain(within)).octets).toHaveLength(3 * 18 + 17);
+    const beyond = sealChunks(await senderContext(), new Uint8Array(0), streamOf(...pieces), 3);
+    expect(await codeOf(beyond)).toBe('chunk_limit');
+  });
+
+  it('ends a response before it is passed', async () => {
+    const recordKey = await nodeCryptoProvider.importRecordKey(1, new Uint8Array(16));
+    const records = new ResponseRecords(recordKey, new Uint8Array(12), 2);
+    await records.sealChunk(Uint8Array.of(1), false);
+    await records.sealChunk(Uint8Array.of(2), false);
+    expect(await codeOf(async () => records.sealChunk(Uint8Array.of(3), true))).toBe('chunk_limit');
+    expect(await codeOf(async () => records.openChunk(new Uint8Array(17), false))).toBe('chunk_limit');
+  });
+
+  it('keeps counters below what the nonce can count', () => {
+    expect(MAX_CHUNKS).toBeLessThanOrEqual(2 ** 24.5);
+  });
+
+  async function senderContext() {
+    const suite = await nodeCryptoProvider.cipherSuite(X25519_SUITE);
+    const publicKey = await suite.DeserializePublicKey(key.config.publicKey);
+    return (await suite.SetupSender(publicKey)).ctx;
+  }
+});
+
+describe('whatever the octets', () => {
+  it('a request or a response fails with a code, or opens to what was sealed', async () => {
+    const message = wire(await sealedRequest(key, PIECES));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(message.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+        fc.uint8Array({ maxLength: 20 }),
+        async (changes, tail) => {
+          const octets = concat(message, tail);
+          for (const [at, value] of changes) octets[at] = value;
+          const code = await codeOf(receive(key, octets));
+          if (code === 'none') expect(octets).toEqual(message);
+          else expect(CODES).toContain(code);
+          const { exchange } = await sealedResponse(key, []);
+          const { octets: plaintext, error } = await drain(exchange.openResponse(streamOf(octets)));
+          expect(CODES).toContain(await codeOf(Promise.reject(error)));
+          expect(plaintext).toHaveLength(0);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  const CODES = [
+    'key_unknown',
+    'suite_unsupported',
+    'request_malformed',
+    'request_truncated',
+    'response_truncated',
+    'chunk_too_large',
+    'chunk_empty',
+    'open_failed',
+  ];
 });
