@@ -132,6 +132,12 @@ export function attemptPersistentWrites(t: ProbeTools): readonly Attempt[] {
       return made(t.call(n.mknodat, AT_FDCWD, t.text(path), 0o010600, 0), path);
     }),
     attempt('unlink-canary', () => t.verdict(remove(inFolder('victim')))),
+    // RLIMIT_CORE = 4: read, and set to what it is; allowed at all, a core could be sent through a core_pattern that is a pipe
+    attempt('core-limit', () => {
+      const limit = new Uint8Array(16);
+      t.call(n.prlimit64, 0, 4, 0, limit);
+      return t.verdict(t.call(n.prlimit64, 0, 4, limit, 0));
+    }),
     attempt('core-pattern', () => t.tryOpen('/proc/sys/kernel/core_pattern', WRITE)),
     attempt('clock', () => t.tryOpen('/dev/rtc0', WRITE)),
     attempt('kernel-log', () => t.tryOpen('/dev/kmsg', WRITE)),

@@ -106,6 +106,12 @@ export function launch(): void {
   // PR_SET_NO_NEW_PRIVS = 38
   must('landlock', n.prctl, 38, 1);
 
+  try {
+    // short of memory, the kernel ends the engine before the adapter
+    fs.writeFileSync('/proc/self/oom_score_adj', '1000');
+  } catch {
+    // no /proc: a matter of order, not of confinement
+  }
   // struct rlimit64: current, maximum
   for (const [resource, value] of order.limits) {
     const limit = new BigUint64Array([BigInt(value), BigInt(value)]);

@@ -79,8 +79,15 @@ export function listSyscallRules(choices: SeccompChoices): SyscallRule[] {
     { name: 'fcntl', checks: [{ argument: 1, anyOf: FCNTL_COMMANDS }] },
     { name: 'ioctl', checks: [{ argument: 1, anyOf: IOCTL_COMMANDS }] },
     { name: 'prctl', checks: [{ argument: 0, anyOf: PRCTL_OPTIONS }] },
-    // of itself only: the limits of another process of the same user are a way to hurt it
-    { name: 'prlimit64', checks: [{ argument: 0, anyOf: [0] }] },
+    // reading its own only: a lower core limit would open the way through a core_pattern that is a pipe, and the limits of
+    // another process of the same user are a way to hurt it
+    {
+      name: 'prlimit64',
+      checks: [
+        { argument: 0, anyOf: [0] },
+        { argument: 2, isNull: true },
+      ],
+    },
   );
   if (choices.families.length === 0) {
     rules.push({ name: 'socket', refuse: true, errno: EAFNOSUPPORT });

@@ -57,7 +57,14 @@ describe.skipIf(!hasLandlock)(`the probe${needsLandlock}`, () => {
         ...['unix-pair-redirected', 'host-saw-contact', 'read-canary', 'read-passwd', 'run-canary-program'],
         ...['create-in-tmp', 'write-canary', 'truncate-canary-on-open', 'symlink', 'host-saw-change'],
         ...['signal-process', 'process-descriptor', 'outlive-adapter', 'limit-process', 'list-processes'],
-        ...['shared-memory-create', 'shared-memory-attach', 'memory-file', 'read-boot-id', 'watch-canary'],
+        ...[
+          'shared-memory-create',
+          'shared-memory-attach',
+          'memory-file',
+          'read-boot-id',
+          'watch-canary',
+          'core-limit',
+        ],
       ]),
     );
     expect(() => assertIsolated(report)).toThrow(expect.objectContaining({ code: 'sandbox_probe_failed' }));

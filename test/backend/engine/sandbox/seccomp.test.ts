@@ -184,6 +184,7 @@ describe.each(['x64', 'arm64'] as const)('the fd profile on %s', (architecture: 
     for (const option of [1, 4, 22, 38]) expect(run(n.prctl, option)).toBe(EPERM);
     expect(run(n.prlimit64, 0, 7)).toBe(ALLOW);
     expect(run(n.prlimit64, 4242, 7)).toBe(EPERM);
+    expect(run(n.prlimit64, 0, 4, 0x7f0000000000n)).toBe(EPERM);
     expect(run(n.mmap, 0, 4096, 3, 0x22)).toBe(ALLOW);
     expect(run(n.mmap, 0, 4096, 1, 0x01)).toBe(ALLOW);
     expect(run(n.mmap, 0, 4096, 3, 0x21)).toBe(EPERM);

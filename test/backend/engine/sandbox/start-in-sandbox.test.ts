@@ -58,6 +58,7 @@ describe.skipIf(!hasLandlock)(`starting an engine under landlock${needsLandlock}
       const said = JSON.parse(await askEngine(engine.socketPath, 'hello'));
       expect(said).toMatchObject({ body: 'hello', passwd: 'EACCES', env: { HOME: '/', GREETING: 'hello' } });
       expect(said.pid).toBe(engine.pid);
+      expect(readFileSync(`/proc/${engine.pid}/oom_score_adj`, 'latin1').trim()).toBe('1000');
       expect(said.user).toBe(isRoot ? 65534 : process.getuid?.());
       if (isRoot) expect([said.group, said.groups]).toEqual([65534, [65534]]);
       expect(dropped).toEqual(['text that nobody may see\n'.length]);
