@@ -7,7 +7,8 @@ import type { RecordKey, SealingProvider } from '../../shared/sealing/provider.t
 import { SealingError } from '../../shared/sealing/sealing-error.ts';
 import { AEAD_ID, aeadSizes, isSupportedSuite, KEM_ID, type Suite } from '../../shared/sealing/suite.ts';
 import { expandSha256, extractSha256, nodeHkdfSha256 } from './node-hkdf.ts';
-import { nodeHybridKem, nodeX25519Kem } from './node-kem.ts';
+import { nodeHybridKem } from './node-hybrid-kem.ts';
+import { nodeX25519Kem } from './node-x25519-kem.ts';
 
 const TAG_OCTETS = 16;
 const NO_PREFIX = new Uint8Array(0);

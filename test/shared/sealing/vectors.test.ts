@@ -4,7 +4,7 @@ import { AEAD_ChaCha20Poly1305, CipherSuite, type Key } from 'hpke';
 import { describe, expect, it } from 'vitest';
 import { nodeCryptoProvider } from '../../../backend/keys/node-crypto-provider.ts';
 import { nodeHkdfSha256 } from '../../../backend/keys/node-hkdf.ts';
-import { nodeHybridKem } from '../../../backend/keys/node-kem.ts';
+import { nodeHybridKem } from '../../../backend/keys/node-hybrid-kem.ts';
 import { fromHex, toHex } from '../../../shared/bytes/hex.ts';
 import { generateGatewayKey } from '../../../shared/sealing/gateway-key.ts';
 import { encodeKeyConfigList, parseKeyConfigList } from '../../../shared/sealing/key-config.ts';

@@ -10,7 +10,8 @@ import {
   type Key,
 } from 'hpke';
 import { nodeCryptoProvider } from '../../../../backend/keys/node-crypto-provider.ts';
-import { nodeHybridKem, nodeX25519Kem } from '../../../../backend/keys/node-kem.ts';
+import { nodeHybridKem } from '../../../../backend/keys/node-hybrid-kem.ts';
+import { nodeX25519Kem } from '../../../../backend/keys/node-x25519-kem.ts';
 import { concat } from '../../../../shared/bytes/concat.ts';
 import type { SealingProvider } from '../../../../shared/sealing/provider.ts';
 import { KEM_ID } from '../../../../shared/sealing/suite.ts';

@@ -1,0 +1,31 @@
+// X25519 keys between raw octets and node:crypto's key objects (RFC 8410 DER).
+
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+
+const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex');
+const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
+
+/** A public key from its 32 octets. */
+export function importX25519Public(octets: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.concat([SPKI_X25519, octets]), format: 'der', type: 'spki' });
+}
+
+/** A private key from its 32 octets. */
+export function importX25519Private(octets: Uint8Array): KeyObject {
+  const der = Buffer.concat([PKCS8_X25519, octets]);
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  der.fill(0);
+  return key;
+}
+
+/** The 32 octets of a key's public half. */
+export function exportX25519Public(key: KeyObject): Uint8Array {
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
+  return new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }).subarray(SPKI_X25519.length));
+}
+
+/** A key pair for one encapsulation. */
+export function makeX25519Ephemeral(): { privateKey: KeyObject; publicOctets: Uint8Array } {
+  const { privateKey, publicKey } = generateKeyPairSync('x25519');
+  return { privateKey, publicOctets: exportX25519Public(publicKey) };
+}
