@@ -140,7 +140,10 @@ export function refuse(path: string, message: string, problems: Problem[]): unde
   return undefined;
 }
 
+// Names come from strangers and end up on terminals.
 function join(path: string, name: string): string {
-  const member = /^[A-Za-z_][A-Za-z0-9_-]*$/.test(name) ? name : JSON.stringify(name.slice(0, 40));
+  const member = /^[A-Za-z_][A-Za-z0-9_-]*$/.test(name)
+    ? name
+    : JSON.stringify(name.slice(0, 40).replaceAll(/[^ -~]/g, '?'));
   return path === '' ? member : `${path}.${member}`;
 }

@@ -42,6 +42,11 @@ describe('shapes', () => {
       'constructor: unknown member',
     ]);
   });
+  it('shows names of strangers without what a terminal would obey', () => {
+    expect(paths(readShape(shape, { a: 1, c: { d: true }, 'x\u009b1m': 1 }))).toEqual([
+      '"x?1m": unknown member',
+    ]);
+  });
   it('refuses the wrong kind of value', () => {
     for (const value of [null, [], 'x', 1, undefined]) expect(readShape(shape, value).ok).toBe(false);
     for (const value of [1.5, '1', null, Number.NaN, -1])
