@@ -147,11 +147,10 @@ function readCommonName(name: Bytes): string {
     attribute.end();
     if (oid !== OID.commonName) continue;
     if (found !== undefined) throw attribute.error('two common names');
-    try {
-      found = fromUtf8(content);
-    } catch {
-      throw attribute.error('common name is not UTF-8');
-    }
+    // Shown to people, so nothing that a terminal would obey; 64 is ub-common-name (RFC 5280 appendix A.1).
+    if (content.length > 64 || content.some((octet) => octet < 0x20 || octet > 0x7e))
+      throw attribute.error('common name outside printable ASCII');
+    found = fromUtf8(content);
   }
   if (found === undefined) throw sets.error('no common name');
   return found;

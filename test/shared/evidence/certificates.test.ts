@@ -136,6 +136,13 @@ describe('certificate', () => {
       'evidence_certificate_malformed: too many extensions',
     );
   });
+  it('evidence_certificate_malformed: a name that a terminal would obey', () => {
+    const names = toHex(new TextEncoder().encode('Subject'));
+    for (const put of ['1b5b33316d7878', `${names.slice(0, -4)}c29b`])
+      expect(codeOf(() => parseCertificate(replaced(certificate([]), names, put)))).toBe(
+        'evidence_certificate_malformed: common name outside printable ASCII',
+      );
+  });
   it('evidence_certificate_malformed: two algorithms, no name, another version', () => {
     const sound = certificate([]);
     const hex = toHex(sound);
