@@ -71,7 +71,7 @@ export function judgeNode(
   );
   log.judge(
     'policy.surface',
-    'It offers exactly what the deployment says, and its engine reaches nothing',
+    'It says that it offers exactly what the deployment does, and that its engine reaches nothing',
     () => {
       const routes = deployment?.deployment.routes ?? [];
       const features = deployment?.deployment.features ?? [];

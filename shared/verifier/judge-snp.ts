@@ -22,14 +22,15 @@ export function judgeSnp(
   log.judge('policy.debug', 'The host cannot debug the guest', () =>
     compare(!policy.debug, 'policy_debug', 'debugging off', policy.debug ? 'debugging on' : 'debugging off'),
   );
-  log.judge('policy.migration', 'The host cannot hand the guest to a migration agent', () =>
-    compare(
-      !policy.migrateMa && report.reportIdMa.every((octet) => octet === 0xff),
+  log.judge('policy.migration', 'The host cannot hand the guest to a migration agent', () => {
+    const noAgent = report.reportIdMa.every((octet) => octet === 0xff);
+    return compare(
+      !policy.migrateMa && noAgent,
       'policy_migration',
       'no migration agent',
-      policy.migrateMa ? 'migration allowed' : 'as in the report',
-    ),
-  );
+      policy.migrateMa ? 'migration allowed' : noAgent ? 'no migration agent' : 'an agent is bound',
+    );
+  });
   log.judge('policy.vmpl', 'The guest asked for the report, at the expected privilege level', () =>
     compare(
       report.vmpl === wanted.vmpl,
@@ -60,7 +61,7 @@ export function judgeSnp(
     if (wanted.host_data === 'any') return skipped('the manifest allows any');
     return compare(hostData === wanted.host_data, 'policy_host_data', wanted.host_data, hostData);
   });
-  log.judge('policy.id-block', 'Nobody but the manifest’s owners signed the launch', () =>
+  log.judge('policy.id-block', 'The launch was signed by nobody but whom the manifest names', () =>
     judgeIdBlock(report, wanted.id_block),
   );
   log.judge('policy.guest-policy', 'The guest’s own demands are as strict as the manifest’s', () =>

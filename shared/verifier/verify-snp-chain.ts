@@ -5,15 +5,13 @@ import { toHex } from '../bytes/hex.ts';
 import { formatInstant } from '../bytes/instant.ts';
 import { type LeafExtensions, readLeafExtensions } from '../evidence/amd-extensions.ts';
 import type { SnpEvidence } from '../evidence/bundle.ts';
+import { SIMULATED_SUFFIX } from '../evidence/simulated-suffix.ts';
 import type { SnpProduct } from '../evidence/tcb.ts';
 import { type Certificate, parseCertificate } from '../evidence/x509.ts';
 import type { VendorRoots } from './roots/vendor-roots.ts';
 import type { Finding, StepLog } from './step.ts';
 import type { EvidenceCode } from './verification-error.ts';
 import type { VerifierCrypto } from './verifier-crypto.ts';
-
-/** What a simulator's certificates carry behind AMD's names. A chain under AMD's own roots never has it. */
-export const SIMULATED_SUFFIX = ' (Cloister simulated, not AMD)';
 
 const RSA_BITS = 4096;
 
