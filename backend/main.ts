@@ -13,6 +13,8 @@ import { Admission } from './adapter/admission.ts';
 import { createAdapter } from './adapter/create-adapter.ts';
 import { ReplayMemory } from './adapter/replay-memory.ts';
 import { createAttestationService } from './attestation-service/appraise.ts';
+import { digestEngine } from './engine/digest-engine.ts';
+import { listEngineFiles } from './engine/engine-files.ts';
 import { startEngine } from './engine/start-engine.ts';
 import { EpochSchedule } from './enrolment/epoch-schedule.ts';
 import { makeEpoch } from './enrolment/make-epoch.ts';
@@ -22,6 +24,7 @@ import { generateReceiptKey } from './keys/receipt-key.ts';
 import { parseNodeConfig } from './node-config.ts';
 import type { LogEvent } from './node-event.ts';
 import { refuseTamperedEnvironment } from './refuse-tampered-environment.ts';
+import { isSimulatedFault } from './tee/simulated/faults.ts';
 import { measureGuest } from './tee/simulated/measure-tree.ts';
 import { loadSimulatedPlatform } from './tee/simulated/platform.ts';
 import { createSimulatedTee } from './tee/simulated/tee.ts';
@@ -44,7 +47,10 @@ async function main(): Promise<void> {
 
   const platform = await loadSimulatedPlatform(config.tee.platform_folder, { now: now(), random });
   const measurement = await measureGuest(config.tee.measured_folder);
-  const tee = await createSimulatedTee({ platform, measurement, fault: config.tee.fault });
+  const { fault } = config.tee;
+  if (fault !== undefined && !isSimulatedFault(fault))
+    throw new Error(`the simulated TEE has no fault ${fault}`);
+  const tee = createSimulatedTee({ platform, measurement, fault });
 
   const receiptKey = generateReceiptKey();
   const policy = parsePolicy(config.policy);
@@ -58,17 +64,28 @@ async function main(): Promise<void> {
   const deploymentDocument = deploymentOctets(entry);
   const deployment = parseDeployment(deploymentDocument);
 
+  const engineDigest = digestEngine(listEngineFiles(), config.tee.measured_folder);
+  if (engineDigest !== deployment.engine.digest)
+    throw new Error('the engine here is not the one that the deployment names');
+
   const engine = await startEngine({
     driver: config.sandbox,
     model: { id: deployment.model.id, path: config.model_path, sha256: deployment.model.sha256 },
     threads: config.engine.threads,
     sequences: config.engine.sequences,
     contextTokens: config.engine.context_tokens,
+    sampling: { temperature: config.engine.temperature, topP: config.engine.top_p },
     runFolder: config.run_folder,
     random,
     onProgress: (progress) => tell({ event: 'engine_loading', progress }),
   });
   tell({ event: 'engine_ready', driver: engine.driver, probe: engine.probe });
+
+  if (
+    engine.driver !== deployment.sandbox.driver ||
+    engine.probe.profileDigest !== deployment.sandbox.profile_digest
+  )
+    throw new Error('the sandbox here is not the one that the deployment names');
 
   const log: LogEvent = tell;
   const identity = {
@@ -119,6 +136,8 @@ async function main(): Promise<void> {
     engine,
     routes: deployment.routes,
     keyList: () => epochs.current.keyList,
+    node: toBase64url(identity.node),
+    bundle: () => epochs.current.bundle,
     slots: config.engine.sequences,
     log,
   });

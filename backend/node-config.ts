@@ -34,7 +34,14 @@ const schema = v.strictObject({
   policy: v.unknown(),
   deployment: v.string(),
   model_path: folder,
-  engine: v.strictObject({ threads: positive, sequences: positive, context_tokens: positive }),
+  engine: v.strictObject({
+    threads: positive,
+    sequences: positive,
+    context_tokens: positive,
+    /** Sampling where a request names none. */
+    temperature: v.pipe(v.number(), v.minValue(0), v.maxValue(2)),
+    top_p: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+  }),
   sandbox: v.picklist(['auto', 'landlock', 'none']),
   run_folder: folder,
 });

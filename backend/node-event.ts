@@ -1,5 +1,6 @@
 // What the node's operator may read: a closed set of events whose fields are numbers and known words. No text passes.
 
+import type { VerificationCode } from '../shared/verifier/verification-error.ts';
 import type { PublicErrorCode } from '../shared/wire/public-error.ts';
 
 /** Every event that the node can log. A prompt does not fit any of these types. */
@@ -15,6 +16,7 @@ export type NodeEvent =
     }
   | { readonly event: 'registered'; readonly secondsLeft: number }
   | { readonly event: 'registration_failed'; readonly status: number; readonly attempt: number }
+  | { readonly event: 'appraisal_refused'; readonly code: VerificationCode }
   | { readonly event: 'epoch_started'; readonly lifeSeconds: number }
   | { readonly event: 'epoch_erased'; readonly requests: number }
   | { readonly event: 'engine_exited'; readonly signal: boolean };

@@ -5,7 +5,7 @@ import type { Bytes } from '../../shared/bytes/concat.ts';
 import { OUTER_HEADER } from '../../shared/wire/header-names.ts';
 import { MEDIA_TYPE, sealedRequestType } from '../../shared/wire/media-types.ts';
 import { publicErrorResponse } from '../../shared/wire/public-error.ts';
-import { GATEWAY_PATH, HEALTH_PATH, INFERENCE_PREFIX } from '../../shared/wire/routes.ts';
+import { DIRECTORY_PATH, GATEWAY_PATH, HEALTH_PATH, INFERENCE_PREFIX } from '../../shared/wire/routes.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type LogEvent, roundUpToPowerOfTwo } from '../node-event.ts';
 import type { Admission } from './admission.ts';
@@ -22,6 +22,10 @@ export interface AdapterParts {
   readonly routes: readonly string[];
   /** The current `application/ohttp-keys` list. */
   readonly keyList: () => Bytes;
+  /** base64url node id. */
+  readonly node: string;
+  /** The current attestation bundle. */
+  readonly bundle: () => Bytes;
   /** Most requests answered at once; the load header is relative to it. */
   readonly slots: number;
   readonly log: LogEvent;
@@ -38,6 +42,14 @@ export function createAdapter(parts: AdapterParts): Hono {
     GATEWAY_PATH,
     () => new Response(parts.keyList(), { headers: { 'content-type': MEDIA_TYPE.keys } }),
   );
+
+  // Evidence is public; a node hands out its own, so that it can be verified without a directory.
+  app.get(`${DIRECTORY_PATH}/:node`, (c) => {
+    if (c.req.param('node') !== parts.node) return publicErrorResponse('not_found');
+    return new Response(parts.bundle(), {
+      headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+    });
+  });
 
   app.post(GATEWAY_PATH, async (c) => {
     const request = c.req.raw;

@@ -6,7 +6,8 @@ import type { Engine } from './engine.ts';
 import { EngineClient } from './engine-client.ts';
 import { EngineError } from './engine-error.ts';
 import { LLAMA_SERVER_PATH, listEngineFiles } from './engine-files.ts';
-import type { DriverName, EngineExit, SandboxLimits } from './sandbox/sandboxed-engine.ts';
+import { planSandbox, type SandboxPlan } from './sandbox/plan-sandbox.ts';
+import type { DriverName, EngineExit, SandboxedProgram, SandboxLimits } from './sandbox/sandboxed-engine.ts';
 import { startInSandbox } from './sandbox/start-in-sandbox.ts';
 import { hashFile } from './weights/hash-file.ts';
 
@@ -51,16 +52,10 @@ const LIMITS: SandboxLimits = { memoryBytes: 4 * GIB, processes: 256, openFiles:
  */
 export async function startEngine(setup: EngineSetup): Promise<Engine> {
   await checkModel(setup.model);
-  const sandboxed = await startInSandbox(
-    setup.driver,
-    {
-      argv: [process.execPath, '--no-warnings', LLAMA_SERVER_PATH, ...serverArguments(setup)],
-      env: { HOME: '/' },
-      readOnly: [...listEngineFiles(), setup.model.path],
-      limits: LIMITS,
-    },
-    { runFolder: setup.runFolder, random: setup.random },
-  );
+  const sandboxed = await startInSandbox(setup.driver, engineProgram(setup), {
+    runFolder: setup.runFolder,
+    random: setup.random,
+  });
   const client = new EngineClient(sandboxed.socketPath);
   const stop = async () => {
     client.close();
@@ -84,12 +79,26 @@ export async function startEngine(setup: EngineSetup): Promise<Engine> {
   };
 }
 
+/** The sandbox that `startEngine` would use here for the same setup, for a manifest that names it beforehand. */
+export function planEngine(setup: Pick<EngineSetup, 'driver' | 'model'>): SandboxPlan {
+  return planSandbox(setup.driver, engineProgram(setup));
+}
+
+function engineProgram(setup: Pick<EngineSetup, 'model'> & Partial<EngineSetup>): SandboxedProgram {
+  return {
+    argv: [process.execPath, '--no-warnings', LLAMA_SERVER_PATH, ...serverArguments(setup)],
+    env: { HOME: '/' },
+    readOnly: [...listEngineFiles(), setup.model.path],
+    limits: LIMITS,
+  };
+}
+
 /** Threads that leave one processor to everything else: the prebuilt llama.cpp spins while it waits. */
 export function defaultThreads(): number {
   return Math.max(1, availableParallelism() - 1);
 }
 
-function serverArguments(setup: EngineSetup): string[] {
+function serverArguments(setup: Pick<EngineSetup, 'model'> & Partial<EngineSetup>): string[] {
   const options: Record<string, string | number | undefined> = {
     '--model': setup.model.path,
     '--model-id': setup.model.id,

@@ -3,6 +3,7 @@
 import { SignJWT } from 'jose';
 import { fromBase64url, toBase64url } from '../../shared/bytes/base64url.ts';
 import { sha256 } from '../../shared/bytes/digest.ts';
+import { VerificationError } from '../../shared/verifier/verification-error.ts';
 import {
   REGISTRATION_TYP,
   type RegistrationAnswer,
@@ -12,7 +13,7 @@ import {
 import { DIRECTORY_PATH } from '../../shared/wire/routes.ts';
 import type { AttestationService } from '../attestation-service/appraise.ts';
 import type { ReceiptKey } from '../keys/receipt-key.ts';
-import type { LogEvent } from '../node-event.ts';
+import type { LogEvent, NodeEvent } from '../node-event.ts';
 import type { Epoch } from './make-epoch.ts';
 
 const FIRST_RETRY_MILLISECONDS = 100;
@@ -73,8 +74,7 @@ export function keepRegistered(enrolment: Enrolment, signal: AbortSignal): { ren
         waitMilliseconds = Math.max(1, secondsLeft * RENEW_AT) * 1000;
       } catch (error) {
         attempt++;
-        const status = error instanceof RegistrationError ? error.status : 0;
-        if (!signal.aborted) enrolment.log({ event: 'registration_failed', status, attempt });
+        if (!signal.aborted) enrolment.log(describe(error, attempt));
         waitMilliseconds = Math.min(
           LONGEST_RETRY_MILLISECONDS,
           FIRST_RETRY_MILLISECONDS * 2 ** (attempt - 1),
@@ -99,6 +99,16 @@ export function keepRegistered(enrolment: Enrolment, signal: AbortSignal): { ren
       wake = done;
     });
   }
+}
+
+function describe(error: unknown, attempt: number): NodeEvent {
+  // The service beside us does not vouch for this node: no edge will be asked to list it.
+  if (error instanceof VerificationError) return { event: 'appraisal_refused', code: error.code };
+  return {
+    event: 'registration_failed',
+    status: error instanceof RegistrationError ? error.status : 0,
+    attempt,
+  };
 }
 
 /** The edge did not take a registration; `status` is its HTTP status. */

@@ -12,6 +12,8 @@ export const QUESTION = 'Is my secret safe with you?';
 const ANSWER_TOKENS = 120;
 const NAME_COLUMNS = 26;
 const HEX_COLUMNS = 24;
+const FAMILY_COLUMNS = 10;
+const WRAP_COLUMNS = 90;
 
 /** Every step with its computed mark, its result and its duration. */
 export function showSteps(screen: Screen, node: VerifiedNode): void {
@@ -51,7 +53,7 @@ export async function ask(
 }> {
   const openai = new OpenAI({
     baseURL: cloister.baseURL,
-    apiKey: 'the edge credential is the client’s',
+    apiKey: 'unused',
     fetch: cloister.fetch,
   });
   screen.line(`  ${screen.bold('you')}    ${QUESTION}`);
@@ -83,12 +85,18 @@ export async function ask(
 export function showWhoKnows(screen: Screen, node: VerifiedNode): void {
   const { assurance, deployment } = node.key;
   const passed = node.steps.filter(({ result }) => result === 'pass').map(({ name }) => name);
+  const families = Map.groupBy(passed, (name) => name.split('.')[0] ?? name);
   screen.line();
   screen.line(
     '  The model cannot know whether your secret is safe: it sees text, not the machine it runs on. What this client',
   );
   screen.line(`  checked before it sent anything: ${passed.length} steps,`);
-  for (const row of wrap(passed.join(', '), 100)) screen.line(`    ${screen.faint(row)}`);
+  for (const [family, names] of families) {
+    const checks = names.map((name) => name.slice(family.length + 1)).join(', ');
+    wrap(checks, WRAP_COLUMNS).forEach((row, index) => {
+      screen.line(`    ${(index === 0 ? family : '').padEnd(FAMILY_COLUMNS)} ${screen.faint(row)}`);
+    });
+  }
   screen.line(
     `  for model ${deployment.model.id} (sha256 ${deployment.model.sha256.slice(0, 16)}…) in sandbox ${deployment.sandbox.driver}.`,
   );

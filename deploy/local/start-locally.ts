@@ -8,6 +8,9 @@ import { DEFAULT_MODEL } from '../../backend/engine/weights/model-catalogue.ts';
 import { type LocalEndpoint, startLocalEndpoint } from '../../shared/cli/local-endpoint.ts';
 import { type Cloister, createCloister } from '../../shared/client/create-cloister.ts';
 import type { Policy } from '../../shared/verifier/policy.ts';
+import { VerificationError } from '../../shared/verifier/verification-error.ts';
+import { verifyBundle } from '../../shared/verifier/verify-bundle.ts';
+import { DIRECTORY_PATH } from '../../shared/wire/routes.ts';
 import { FOLDER } from './folders.ts';
 import { choosePort, tryPort } from './free-port.ts';
 import { writeOwnerFiles } from './owner-files.ts';
@@ -54,6 +57,16 @@ export class PortTakenError extends Error {
   }
 }
 
+/** Nobody vouches for a faulty node, so no edge lists it; the client's own verification of its bundle says why. */
+async function refuseAsClient(node: LocalNode | undefined, policy: Policy): Promise<never> {
+  if (node === undefined) throw new Error('no node');
+  const { address, node: id } = await node.once('listening');
+  const bundle = new Uint8Array(await (await fetch(`${address}${DIRECTORY_PATH}/${id}`)).arrayBuffer());
+  const verification = await verifyBundle(bundle, policy, { now: new Date() });
+  if (verification.ok) throw new Error('the attestation service refused a node that the client accepts');
+  throw new VerificationError(verification.failure);
+}
+
 /** Starts everything; what was started is ended again when a later part fails. */
 export async function startLocally(options: LocalOptions): Promise<LocalSystem> {
   const { port, fault, ledger, onEvent } = options;
@@ -72,7 +85,14 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
     await rm(runFolder, { recursive: true, force: true });
   };
   try {
-    const owner = await writeOwnerFiles(runFolder);
+    const owner = await writeOwnerFiles({
+      folder: runFolder,
+      platformFolder: FOLDER.platform,
+      root: FOLDER.root,
+      model: DEFAULT_MODEL,
+      modelPath: options.modelPath,
+      now: new Date(),
+    });
     const configPath = join(runFolder, 'node.json');
     const config = {
       listen: { host: '127.0.0.1', port: 0 },
@@ -88,7 +108,13 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
       policy: owner.policy,
       deployment: owner.deployment,
       model_path: options.modelPath,
-      engine: { threads: defaultThreads(), sequences: SEQUENCES, context_tokens: CONTEXT_TOKENS },
+      engine: {
+        threads: defaultThreads(),
+        sequences: SEQUENCES,
+        context_tokens: CONTEXT_TOKENS,
+        temperature: DEFAULT_MODEL.sampling.temperature,
+        top_p: DEFAULT_MODEL.sampling.topP,
+      },
       sandbox: 'auto',
       run_folder: join(runFolder, 'node'),
     };
@@ -105,7 +131,10 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
       stateFolder: join(runFolder, 'edge'),
     });
     onEvent({ event: 'edge_ready', origin });
-    await node.once('registered');
+    await Promise.race([
+      node.once('registered'),
+      node.once('appraisal_refused').then(() => refuseAsClient(node, owner.policy)),
+    ]);
     await ledger.addDescendants();
 
     const exchanges: TappedExchange[] = [];

@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { JSONWebKeySet } from 'jose';
-import type { ProbeReport } from '../../backend/engine/sandbox/probe-report.ts';
+import type { ProbeReport } from '../../backend/engine/sandbox/sandboxed-engine.ts';
+import type { VerificationCode } from '../../shared/verifier/verification-error.ts';
 
 /** The events of backend/main.ts that a supervisor acts on. */
 export type SupervisedEvent =
@@ -19,6 +20,7 @@ export type SupervisedEvent =
       readonly enginePid: number;
     }
   | { readonly event: 'registered' }
+  | { readonly event: 'appraisal_refused'; readonly code: VerificationCode }
   | { readonly event: 'start_failed'; readonly code: string; readonly message: string };
 
 export interface LocalNode {

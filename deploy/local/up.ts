@@ -112,6 +112,9 @@ async function showJourney({ cloister, model, exchanges }: LocalSystem): Promise
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(EXIT.ok));
+// The launcher is gone: nobody is left who could end this.
+process.on('disconnect', () => void end(EXIT.ok));
+process.channel?.unref();
 
 try {
   const code = await main();

@@ -41,7 +41,7 @@ describe('the configuration of a node', () => {
     policy: {},
     deployment: 'd',
     model_path: '/model.gguf',
-    engine: { threads: 1, sequences: 1, context_tokens: 512 },
+    engine: { threads: 1, sequences: 1, context_tokens: 512, temperature: 0.2, top_p: 0.9 },
     sandbox: 'auto',
     run_folder: '/run',
   };

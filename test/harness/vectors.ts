@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 /** The folder of vectors. */
 export const vectorsFolder =
-  process.env['CLOISTER_VECTORS'] ?? fileURLToPath(new URL('../../../shared/vectors', import.meta.url));
+  process.env.CLOISTER_VECTORS ?? fileURLToPath(new URL('../../../shared/vectors', import.meta.url));
 
 /** Whether this machine has them; tests that need them are skipped, and say so, where it has not. */
 export const haveVectors = existsSync(vectorsFolder);
