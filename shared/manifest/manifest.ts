@@ -66,7 +66,7 @@ const noOwners: Shape<readonly never[]> = (value, path, problems) =>
     : refuse(path, 'must be empty: owners’ signatures are not implemented', problems);
 
 const deployment: Shape<ManifestDeployment> = object<ManifestDeployment>({
-  name: text(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a lower-case name with hyphens'),
+  name: text(/^[a-z0-9][a-z0-9.-]{0,62}$/, 'a lower-case name with hyphens and dots'),
   document: (value, path, problems) => {
     const document = octets(2, 64 * 1024)(value, path, problems);
     return document && readDocument(document, path, problems) ? toBase64url(document) : undefined;
