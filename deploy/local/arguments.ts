@@ -1,6 +1,11 @@
 // The command line of `npm start --`.
 
 import { parseArgs } from 'node:util';
+import {
+  isSimulatedFault,
+  SIMULATED_FAULTS,
+  type SimulatedFault,
+} from '../../backend/tee/simulated/faults.ts';
 
 export const USAGE = `npm start -- [options]
 
@@ -17,7 +22,7 @@ export interface Arguments {
   readonly json: boolean;
   readonly help: boolean;
   readonly model: string | undefined;
-  readonly fault: string | undefined;
+  readonly fault: SimulatedFault | undefined;
   readonly port: number | undefined;
 }
 
@@ -50,6 +55,8 @@ export function readArguments(
   const port = portText === undefined || portText === '' ? undefined : Number(portText);
   if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65535))
     throw new UsageError('CLOISTER_PORT must be a port number from 1 to 65535');
+  if (values.fault !== undefined && !isSimulatedFault(values.fault))
+    throw new UsageError(listFaults(values.fault));
   return {
     once: values.once === true,
     json: values.json === true,
@@ -58,4 +65,9 @@ export function readArguments(
     fault: values.fault,
     port,
   };
+}
+
+function listFaults(asked: string): string {
+  const faults = Object.entries(SIMULATED_FAULTS).map(([name, { title }]) => `  ${name.padEnd(28)} ${title}`);
+  return [`The simulated TEE has no fault "${asked}". It can play:`, ...faults, ''].join('\n');
 }

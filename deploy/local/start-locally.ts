@@ -5,6 +5,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultThreads } from '../../backend/engine/start-engine.ts';
 import { DEFAULT_MODEL } from '../../backend/engine/weights/model-catalogue.ts';
+import type { SimulatedFault } from '../../backend/tee/simulated/faults.ts';
 import { type LocalEndpoint, startLocalEndpoint } from '../../shared/cli/local-endpoint.ts';
 import { type Cloister, createCloister } from '../../shared/client/create-cloister.ts';
 import type { Policy } from '../../shared/verifier/policy.ts';
@@ -41,7 +42,7 @@ export interface LocalSystem {
 export interface LocalOptions {
   readonly modelPath: string;
   readonly port: number | undefined;
-  readonly fault: string | undefined;
+  readonly fault: SimulatedFault | undefined;
   readonly ledger: ProcessLedger;
   readonly onEvent: (
     event: SupervisedEvent | { readonly event: 'edge_ready'; readonly origin: string },
