@@ -134,9 +134,9 @@ describe('core and statement', () => {
 
   it('report every problem at once, by path', () => {
     const broken = changed(encodeCore(sample), (document) => {
-      document['role'] = 'boss';
-      document['node'] = 'AA';
-      document['surface'] = { routes: ['nowhere'], features: [], egress: 'all' };
+      document.role = 'boss';
+      document.node = 'AA';
+      document.surface = { routes: ['nowhere'], features: [], egress: 'all' };
     });
     expect(() => parseCore(broken)).toThrow(
       /node must be .*; role must be .*; surface\.routes\[0\] must be .*; surface\.egress must be /,
@@ -170,14 +170,14 @@ describe('bundle', () => {
       codeOf(() =>
         parseBundle(
           changed(encoded, (document) => {
-            const node = document['node'] as { evidence: Record<string, unknown>[] };
+            const node = document.node as { evidence: Record<string, unknown>[] };
             apply(document, node.evidence[0] as Record<string, unknown>);
           }),
         ),
       );
     expect(change(() => {})).toBe('accepted');
     expect(change((_, first) => Object.assign(first, { vlek: 'AA' }))).toBe('evidence_bundle_malformed');
-    expect(change((_, first) => delete first['vcek'])).toBe('evidence_bundle_malformed');
+    expect(change((_, first) => delete first.vcek)).toBe('evidence_bundle_malformed');
     expect(change((_, first) => Object.assign(first, { report: 'AA' }))).toBe('evidence_bundle_malformed');
     expect(change((_, first) => Object.assign(first, { kind: 'tdx' }))).toBe('evidence_bundle_malformed');
     expect(change((document) => Object.assign(document, { result: 'x' }))).toBe('evidence_bundle_malformed');
