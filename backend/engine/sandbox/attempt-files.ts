@@ -99,7 +99,8 @@ export function attemptPersistentWrites(t: ProbeTools): readonly Attempt[] {
     attempt('append-canary', () => t.tryOpen(canary.file, WRITE | APPEND)),
     attempt('truncate-canary-on-open', () => t.tryOpen(inFolder('spare'), TRUNCATE)),
     attempt('truncate-canary', () => t.verdict(t.call(n.truncate, t.text(inFolder('spare')), 0))),
-    attempt('write-program', () => t.tryOpen(process.execPath, WRITE)),
+    // Not node's own binary: a file that runs is busy (ETXTBSY) before anybody asks whether it may be written.
+    attempt('write-declared', () => t.tryOpen(t.declared, WRITE)),
     attempt('truncate-program-descriptor', () => onReadable((fd) => t.call(n.ftruncate, fd, 1n << 40n))),
     attempt('allocate-program-descriptor', () => onReadable((fd) => t.call(n.fallocate, fd, 1, 0, 1))),
     attempt('lock-program', () => onReadable((fd) => t.call(n.flock, fd, 1 | 4))),

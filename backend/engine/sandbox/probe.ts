@@ -54,6 +54,8 @@ export interface ProbeTools {
   readonly architecture: 'x64' | 'arm64';
   readonly canary: Canaries;
   readonly environment: readonly string[];
+  /** A file that the sandbox declares readable, that the adapter's user may own, and that nobody executes. */
+  readonly declared: string;
   /** A raw system call; a negative result is the negated errno. */
   call(number: number, ...words: readonly Word[]): number;
   /** A zero-terminated string. */
@@ -130,6 +132,7 @@ export function probe(groups: readonly AttemptGroup[]): void {
     architecture: order.architecture,
     canary: order.canaries,
     environment: order.environment,
+    declared: order.koffi,
     call,
     text,
     open,
