@@ -1,0 +1,99 @@
+// Processes killed in the middle of an answer, behind workerd: what the caller sees is never a finished answer.
+
+import OpenAI from 'openai';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { StreamTruncatedError } from '../../shared/client/cloister-error.ts';
+import {
+  MODEL,
+  type SystemNode,
+  startWholeSystem,
+  until,
+  type WholeSystem,
+} from '../harness/whole-system.ts';
+
+let system: WholeSystem;
+beforeAll(async () => {
+  system = await startWholeSystem({ nodes: 4 });
+}, 60_000);
+afterAll(() => system?.stop());
+
+const node = (index: number) => system.nodes[index] as SystemNode;
+const sdkOf = (each: SystemNode) => {
+  const cloister = system.clientOf(each);
+  return new OpenAI({ baseURL: cloister.baseURL, apiKey: 'unused', fetch: cloister.fetch, maxRetries: 0 });
+};
+const LONG = {
+  model: MODEL,
+  messages: [{ role: 'user' as const, content: 'Go on and on.' }],
+  max_tokens: 1900,
+};
+
+/** Iterates a streamed answer, kills at its first text, and gives how the iteration ended. */
+async function streamUntilKilled(each: SystemNode, kill: () => void) {
+  const stream = await sdkOf(each).chat.completions.create({ ...LONG, stream: true });
+  let finish: string | null | undefined;
+  let texts = 0;
+  try {
+    for await (const event of stream) {
+      if (event.choices[0]?.delta.content && texts++ === 0) kill();
+      finish = event.choices[0]?.finish_reason ?? finish;
+    }
+  } catch (error) {
+    return { error, finish, texts };
+  }
+  return { error: undefined, finish, texts };
+}
+
+/** Asks for a whole answer, kills once the node has begun to answer, and gives what it rejected with. */
+async function wholeUntilKilled(each: SystemNode, kill: () => void): Promise<unknown> {
+  const before = each.hop.down.length;
+  const asked = sdkOf(each).chat.completions.create({ ...LONG, stream: false });
+  const ended = asked.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  await until(() => each.hop.down.length > before && each.hop.count('POST') > 0);
+  kill();
+  return ended;
+}
+
+function* causesOf(error: unknown): Generator<unknown> {
+  for (let each = error; each instanceof Error; each = each.cause) yield each;
+}
+
+describe('a node that is killed in the middle of an answer', () => {
+  test('ends a streamed one with StreamTruncatedError', async () => {
+    const { error, finish, texts } = await streamUntilKilled(node(0), () =>
+      process.kill(node(0).pid, 'SIGKILL'),
+    );
+    expect(error).toBeInstanceOf(StreamTruncatedError);
+    expect(error).toMatchObject({ code: 'stream_truncated' });
+    expect(texts).toBeGreaterThan(0);
+    expect(finish).toBeUndefined();
+  });
+
+  test('ends a whole one with an error that names StreamTruncatedError as its cause', async () => {
+    const error = await wholeUntilKilled(node(1), () => process.kill(node(1).pid, 'SIGKILL'));
+    expect(error).toBeInstanceOf(Error);
+    expect([...causesOf(error)].some((cause) => cause instanceof StreamTruncatedError)).toBe(true);
+  });
+});
+
+describe('an engine that is killed in the middle of an answer', () => {
+  test('ends a streamed one with a sealed error or a truncation, and its node with it', async () => {
+    const { error, finish } = await streamUntilKilled(node(2), () =>
+      process.kill(node(2).enginePid, 'SIGKILL'),
+    );
+    expect(error).toMatchObject({ code: expect.stringMatching(/^(engine_crashed|stream_truncated)$/) });
+    expect(finish).toBeUndefined();
+    expect(await node(2).exited).toBe(1);
+    expect(node(2).events).toContainEqual({ event: 'engine_exited', signal: true });
+  });
+
+  test('ends a whole one with an error', async () => {
+    const error = await wholeUntilKilled(node(3), () => process.kill(node(3).enginePid, 'SIGKILL'));
+    const codes = [...causesOf(error)].map((cause) => (cause as { code?: unknown }).code);
+    expect(codes.some((code) => code === 'engine_crashed' || code === 'stream_truncated')).toBe(true);
+    expect(await node(3).exited).toBe(1);
+  });
+});
