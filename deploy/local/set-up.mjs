@@ -64,9 +64,11 @@ export async function setUp(goal, say, redraw) {
   if (!installed) {
     const { download, disk } = SIZES[goal];
     const model = modelMissing ? MODEL_MEGABYTES : 0;
-    say(
-      `First start: about ${download + model} MB to download (packages ${download} MB${model ? `, model ${model} MB` : ''}), ${disk + 2 * model} MB on disk.`,
-    );
+    const what = existsSync(join(root, 'node_modules/.package-lock.json'))
+      ? 'Packages have changed, up to'
+      : 'First start,';
+    const parts = model ? ` (packages ${download} MB, model ${model} MB)` : '';
+    say(`${what} about ${download + model} MB to download${parts}, ${disk + 2 * model} MB on disk.`);
     await install(goal, disk, say, redraw);
   }
   if (!installed || !existsSync(join(root, 'shared/dist/client/index.js'))) {

@@ -10,8 +10,10 @@ import type { TappedExchange } from './wire-tap.ts';
 export const QUESTION = 'Is my secret safe with you?';
 
 const ANSWER_TOKENS = 120;
-const NAME_COLUMNS = 26;
+const NAME_COLUMNS = 28;
 const HEX_COLUMNS = 24;
+const ANSWER_COLUMNS = 100;
+const ANSWER_INDENT = ' '.repeat(9);
 const FAMILY_COLUMNS = 10;
 const WRAP_COLUMNS = 90;
 
@@ -28,7 +30,9 @@ export function showSteps(screen: Screen, node: VerifiedNode): void {
           ? screen.faint('–')
           : screen.red('✗');
     const duration = screen.faint(`${step.milliseconds.toFixed(1).padStart(6)} ms`);
-    screen.line(`  ${mark} ${step.name.padEnd(NAME_COLUMNS)} ${duration}  ${step.title}`);
+    // A title is a claim; a step that was not taken claims nothing.
+    const text = step.result === 'skipped' ? screen.faint(`not asked for: ${step.title}`) : step.title;
+    screen.line(`  ${mark} ${step.name.padEnd(NAME_COLUMNS)} ${duration}  ${text}`);
   }
   const passed = node.steps.filter(({ result }) => result === 'pass').length;
   const milliseconds = node.steps.reduce((sum, step) => sum + step.milliseconds, 0).toFixed(0);
@@ -68,12 +72,20 @@ export async function ask(
   let answer = '';
   let first = 0;
   let tokens = 0;
+  let column = 0;
   screen.raw('  model  ');
   for await (const event of stream) {
     const text = event.choices[0]?.delta.content ?? '';
     if (text !== '' && first === 0) first = performance.now();
     answer += text;
-    screen.raw(text.replaceAll('\n', '\n         '));
+    for (const piece of text.split(/(?<=\s)/)) {
+      if (column + piece.length > ANSWER_COLUMNS || piece.includes('\n')) {
+        screen.raw(`\n${ANSWER_INDENT}`);
+        column = 0;
+      }
+      screen.raw(piece.replaceAll('\n', ''));
+      column += piece.length;
+    }
     tokens = event.usage?.completion_tokens ?? tokens;
   }
   screen.line();
