@@ -11,6 +11,7 @@ import { deploymentOctets, parseManifest } from '../shared/manifest/manifest.ts'
 import { parsePolicy } from '../shared/verifier/policy.ts';
 import { Admission } from './adapter/admission.ts';
 import { createAdapter } from './adapter/create-adapter.ts';
+import { GenerationMemory } from './adapter/generation-memory.ts';
 import { ReplayMemory } from './adapter/replay-memory.ts';
 import { createAttestationService } from './attestation-service/appraise.ts';
 import { digestEngine } from './engine/digest-engine.ts';
@@ -19,6 +20,7 @@ import { startEngine } from './engine/start-engine.ts';
 import { EpochSchedule } from './enrolment/epoch-schedule.ts';
 import { makeEpoch } from './enrolment/make-epoch.ts';
 import { keepRegistered } from './enrolment/register.ts';
+import { nodeScheduler } from './enrolment/scheduler.ts';
 import { nodeCryptoProvider } from './keys/node-crypto-provider.ts';
 import { generateReceiptKey } from './keys/receipt-key.ts';
 import { parseNodeConfig } from './node-config.ts';
@@ -30,8 +32,10 @@ import { loadSimulatedPlatform } from './tee/simulated/platform.ts';
 import { createSimulatedTee } from './tee/simulated/tee.ts';
 
 const NODE_ID_OCTETS = 16;
-/** Entries per key: about 100 MB at the most; a full table rotates the key. */
-const REPLAY_ENTRIES = 1_000_000;
+/** Entries per key, 268 MB when full; nearly full, a table rotates its key. */
+const REPLAY_ENTRIES = 10_000_000;
+/** Idempotency keys per epoch, 86 MB at the most; a full table refuses and never forgets. */
+const GENERATION_ENTRIES = 1_000_000;
 
 const random = (octets: number): Bytes => new Uint8Array(randomBytes(octets));
 const now = (): Date => new Date();
@@ -96,30 +100,31 @@ async function main(): Promise<void> {
     deployment: deploymentDocument,
     probeDigest: engine.probeDigest,
   };
-  const replays = new ReplayMemory(REPLAY_ENTRIES);
+  const replays = new ReplayMemory(REPLAY_ENTRIES, random);
+  const generations = new GenerationMemory(GENERATION_ENTRIES, random);
   const lengths = { seconds: manifest.key_epoch.seconds, overlapSeconds: manifest.key_epoch.overlap_seconds };
   let renew = (): void => {};
   const epochs = await EpochSchedule.begin(
-    (usedKeyIds) =>
+    (order) =>
       makeEpoch(identity, {
         tee,
         provider: nodeCryptoProvider,
         random,
         now: now(),
-        lifeSeconds: lengths.seconds + lengths.overlapSeconds,
-        usedKeyIds,
+        ...order,
       }),
     lengths,
     {
-      onStarted: () => {
-        log({ event: 'epoch_started', lifeSeconds: lengths.seconds });
-        renew();
-      },
-      onErased: (keyId) => {
-        log({ event: 'epoch_erased', requests: replays.size(keyId) });
-        replays.forget(keyId);
+      onChanged: () => renew(),
+      onStarted: () => log({ event: 'epoch_started', lifeSeconds: lengths.seconds }),
+      onErased: ({ keys, coreDigest }) => {
+        const keyIds = keys.map((key) => key.config.keyId);
+        log({ event: 'epoch_erased', requests: keyIds.reduce((sum, keyId) => sum + replays.size(keyId), 0) });
+        for (const keyId of keyIds) replays.forget(keyId);
+        generations.forget(coreDigest);
       },
     },
+    nodeScheduler,
   );
 
   const admission = new Admission();
@@ -130,9 +135,10 @@ async function main(): Promise<void> {
       provider: nodeCryptoProvider,
       random,
       now,
-      onReplayTableFull: () => void epochs.rotate(),
+      onReplayTableFull: (keyId) => epochs.rotateAway(keyId),
     },
     admission,
+    generations,
     engine,
     routes: deployment.routes,
     keyList: () => epochs.current.keyList,
@@ -157,6 +163,7 @@ async function main(): Promise<void> {
       receiptKey,
       service,
       epoch: () => epochs.current,
+      otherEpochs: () => epochs.others,
       onTicketKey: (octets) => admission.renew(octets),
       now,
       log,

@@ -8,6 +8,7 @@ import { PUBLIC_ERRORS, type PublicErrorCode, publicErrorBody } from '../../shar
 import type { Engine, EngineResponse } from '../engine/engine.ts';
 import { EngineError } from '../engine/engine-error.ts';
 import { headerValue, type InnerRequest, type OpenedRequest } from './open-request.ts';
+import { retryFields } from './retry-fields.ts';
 
 /** How long a client may hear nothing before the inner status is known (design: first within 1 s, then at most every 15 s). */
 const FIRST_INTERIM_MILLISECONDS = 1_000;
@@ -80,9 +81,7 @@ export async function* answerRequest(
   yield await sealer.finish();
 
   async function* sealedError(code: PublicErrorCode): AsyncGenerator<Bytes, void, undefined> {
-    const headers: [string, string][] = [['content-type', 'application/json']];
-    // The OpenAI SDK retries 409 and 5xx by itself; of these only the ones that never started are worth it.
-    headers.push(['x-should-retry', code === 'engine_unavailable' ? 'true' : 'false']);
+    const headers: FieldLines = [['content-type', 'application/json'], ...retryFields(code)];
     yield await sealer.seal(writer.head(PUBLIC_ERRORS[code].status, headers));
     yield await sealer.seal(writer.content(toUtf8(JSON.stringify(publicErrorBody(code)))));
     yield await sealer.seal(writer.end());

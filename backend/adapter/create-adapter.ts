@@ -3,20 +3,23 @@
 import { Hono } from 'hono';
 import type { Bytes } from '../../shared/bytes/concat.ts';
 import { OUTER_HEADER } from '../../shared/wire/header-names.ts';
+import { LIMIT } from '../../shared/wire/limits.ts';
 import { MEDIA_TYPE, sealedRequestType } from '../../shared/wire/media-types.ts';
 import { publicErrorResponse } from '../../shared/wire/public-error.ts';
 import { DIRECTORY_PATH, GATEWAY_PATH, HEALTH_PATH, INFERENCE_PREFIX } from '../../shared/wire/routes.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, EngineRequest, EngineResponse } from '../engine/engine.ts';
 import { type LogEvent, roundUpToPowerOfTwo } from '../node-event.ts';
 import type { Admission } from './admission.ts';
 import { type AnswerOutcome, answerRequest } from './answer-request.ts';
-import { type Opening, openRequest } from './open-request.ts';
+import type { Claim, GenerationMemory } from './generation-memory.ts';
+import { type OpenedRequest, type Opening, openRequest } from './open-request.ts';
 import { Refusal } from './refusal.ts';
 
 /** What the adapter is made of. */
 export interface AdapterParts {
   readonly opening: Opening;
   readonly admission: Admission;
+  readonly generations: GenerationMemory;
   readonly engine: Engine;
   /** The inner routes of the attested surface. */
   readonly routes: readonly string[];
@@ -29,6 +32,11 @@ export interface AdapterParts {
   /** Most requests answered at once; the load header is relative to it. */
   readonly slots: number;
   readonly log: LogEvent;
+}
+
+interface ClaimedRequest {
+  readonly opened: OpenedRequest;
+  readonly claim: Claim | undefined;
 }
 
 /** The adapter as a Hono app; it starts no server and reads no clock of its own. */
@@ -56,9 +64,11 @@ export function createAdapter(parts: AdapterParts): Hono {
     const type = sealedRequestType(request.headers.get('content-type'));
     try {
       if (type === undefined || request.body === null) throw new Refusal('unsealed_request');
-      await parts.admission.check(request.headers.get(OUTER_HEADER.ticket) ?? undefined, parts.opening.now());
-      const opened = await openRequest(type, request.body, parts.opening);
-      return answer(opened);
+      const ticket = request.headers.get(OUTER_HEADER.ticket) ?? undefined;
+      const { maxRequestBytes } = await parts.admission.check(ticket, parts.opening.now());
+      const limit = Math.min(maxRequestBytes, LIMIT.sealedRequestBytes);
+      if (Number(request.headers.get('content-length') ?? 0) > limit) throw new Refusal('request_too_large');
+      return answer(claim(await openRequest(type, request.body, parts.opening, limit)));
     } catch (error) {
       const code = error instanceof Refusal ? error.code : 'internal_error';
       parts.log({ event: 'request_refused', code, sealed: false });
@@ -71,15 +81,30 @@ export function createAdapter(parts: AdapterParts): Hono {
   app.onError(() => publicErrorResponse('internal_error'));
   return app;
 
-  function answer(opened: Awaited<ReturnType<typeof openRequest>>): Response {
+  // One generation for each sealed idempotency key; a repeat is refused inside the seal.
+  function claim(opened: OpenedRequest): ClaimedRequest {
+    if (opened.refusal !== undefined) return { opened, claim: undefined };
+    try {
+      return { opened, claim: parts.generations.claim(opened.epoch, opened.inner) };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return { opened: { ...opened, refusal: error }, claim: undefined };
+    }
+  }
+
+  function answer({ opened, claim }: ClaimedRequest): Response {
     const started = performance.now();
     const outcome: AnswerOutcome = { status: 0, outcome: 'complete' };
     const gone = new AbortController();
-    const pieces = answerRequest(opened, parts.engine, parts.routes, gone.signal, outcome);
+    const engine = noteAnswer(parts.engine);
+    const pieces = answerRequest(opened, engine, parts.routes, gone.signal, outcome);
     let sealedOctets = 0;
     inFlight++;
     const finish = (): void => {
       inFlight--;
+      // A refusal, a crash or a lost client before the engine's first word leaves nothing that could have been delivered.
+      if (engine.hasAnswered) claim?.answered();
+      else claim?.released();
       const milliseconds = Math.round(performance.now() - started);
       parts.log({
         event: 'request_answered',
@@ -126,4 +151,20 @@ export function createAdapter(parts: AdapterParts): Hono {
       },
     });
   }
+}
+
+/** The engine for one request, which tells whether it began an answer; an error status is none. */
+function noteAnswer(engine: Engine): Engine & { readonly hasAnswered: boolean } {
+  let hasAnswered = false;
+  return {
+    ...engine,
+    get hasAnswered() {
+      return hasAnswered;
+    },
+    async request(request: EngineRequest): Promise<EngineResponse> {
+      const response = await engine.request(request);
+      hasAnswered ||= response.status < 400;
+      return response;
+    },
+  };
 }

@@ -13,6 +13,7 @@ import { LIMIT } from '../../shared/wire/limits.ts';
 import type { SealedRequestType } from '../../shared/wire/media-types.ts';
 import { Refusal } from './refusal.ts';
 import type { ReplayMemory } from './replay-memory.ts';
+import { WatchedBody } from './watched-body.ts';
 
 /** The request that was inside the seal. */
 export interface InnerRequest {
@@ -29,6 +30,8 @@ export interface OpenedRequest {
   readonly sealer: ResponseSealer;
   /** A check inside the seal that failed: the answer is this code, sealed. */
   readonly refusal: Refusal | undefined;
+  /** The core digest (base64url) that names the epoch whose key opened it; empty when that was erased meanwhile. */
+  readonly epoch: string;
 }
 
 /** What opening needs from the node. */
@@ -39,28 +42,30 @@ export interface Opening {
   readonly provider: SealingProvider;
   readonly random: (octets: number) => Bytes;
   readonly now: () => Date;
-  /** Called when a key's replay table is full, so that the owner rotates. */
+  /** Called when a key's replay table is nearly or wholly full, and as often as it is, so that the owner rotates that key. */
   readonly onReplayTableFull: (keyId: number) => void;
 }
 
 /**
- * Opens one sealed request.
- * @throws Refusal before decapsulation: `key_unknown`, `replay_detected`, `no_node_available`; at decapsulation and for every malformed
- *   content alike: `sealed_request_invalid` (one code, so that nobody learns which step failed).
+ * Opens one sealed request of at most `maxBodyBytes` octets.
+ * @throws Refusal before decapsulation: `key_unknown`, `replay_detected`, `no_node_available`; `request_too_large`; at decapsulation
+ *   and for every malformed content alike: `sealed_request_invalid`, at a time that does not tell which step failed.
  */
 export async function openRequest(
   type: SealedRequestType,
   body: ReadableStream<Uint8Array>,
   node: Opening,
+  maxBodyBytes: number = LIMIT.sealedRequestBytes,
 ): Promise<OpenedRequest> {
+  const watched = new WatchedBody(body, maxBodyBytes);
   try {
     const received = await receiveRequest({
       type,
-      body,
+      body: watched.stream,
       findKey: (keyId) => node.findKey(keyId)?.key,
       beforeDecapsulation: (enc, key) => reserve(enc, key, node),
       maxPlaintextBytes: LIMIT.sealedRequestBytes,
-      maxBodyBytes: LIMIT.sealedRequestBytes,
+      maxBodyBytes,
       provider: node.provider,
     });
     const {
@@ -77,18 +82,25 @@ export async function openRequest(
       inner,
       sealer: received.respond(node.random),
       refusal: checkInnerHeaders(headers, coreDigest, node.now()),
+      epoch: coreDigest ?? '',
     };
   } catch (error) {
-    if (error instanceof SealingError)
-      throw new Refusal(error.code === 'key_unknown' ? 'key_unknown' : 'sealed_request_invalid');
-    throw error;
+    if (!(error instanceof SealingError)) throw error;
+    if (error.code === 'key_unknown') throw new Refusal('key_unknown');
+    await watched.failUniformly();
+    throw new Refusal(watched.tooLarge ? 'request_too_large' : 'sealed_request_invalid');
+  } finally {
+    watched.release();
   }
 }
 
 function reserve(enc: Uint8Array, key: GatewayKey, node: Opening): void {
   const { keyId } = key.config;
+  // The rest of `enc` may have come after the key was erased and its table forgotten.
+  if (node.findKey(keyId)?.key !== key) throw new Refusal('key_unknown');
   switch (node.replays.reserve(keyId, enc)) {
     case 'new':
+      if (node.replays.isNearlyFull(keyId)) node.onReplayTableFull(keyId);
       return;
     case 'seen':
       throw new Refusal('replay_detected');

@@ -5,6 +5,7 @@ import { fromBase64url, toBase64url } from '../../shared/bytes/base64url.ts';
 import { sha256 } from '../../shared/bytes/digest.ts';
 import { VerificationError } from '../../shared/verifier/verification-error.ts';
 import {
+  MOST_OTHER_EPOCHS,
   REGISTRATION_TYP,
   type RegistrationAnswer,
   type RegistrationClaims,
@@ -36,6 +37,8 @@ export interface Enrolment {
   readonly receiptKey: ReceiptKey;
   readonly service: AttestationService;
   readonly epoch: () => Epoch;
+  /** Pending and stale epochs, whose keys are to stay routable. */
+  readonly otherEpochs: () => readonly Epoch[];
   readonly onTicketKey: (octets: Uint8Array<ArrayBuffer>) => Promise<void>;
   readonly now: () => Date;
   readonly log: LogEvent;
@@ -122,6 +125,21 @@ export class RegistrationError extends Error {
   }
 }
 
+async function appraiseOthers(
+  enrolment: Enrolment,
+): Promise<readonly { readonly epoch: Epoch; readonly result: string }[]> {
+  const appraised = [];
+  for (const epoch of enrolment.otherEpochs().slice(0, MOST_OTHER_EPOCHS))
+    try {
+      const { result } = await enrolment.service.appraise(epoch.bundle, enrolment.now());
+      appraised.push({ epoch, result });
+    } catch (error) {
+      // A stale epoch whose statement has just ended is no longer a route; the current one is judged where it is registered.
+      if (!(error instanceof VerificationError)) throw error;
+    }
+  return appraised;
+}
+
 async function call(
   method: 'PUT' | 'DELETE',
   enrolment: Enrolment,
@@ -130,6 +148,7 @@ async function call(
 ): Promise<RegistrationAnswer> {
   const epoch = enrolment.epoch();
   const { result } = await enrolment.service.appraise(epoch.bundle, enrolment.now());
+  const others = await appraiseOthers(enrolment);
   const claims: Omit<RegistrationClaims, 'sub' | 'aud' | 'iat' | 'exp'> = {
     address: enrolment.address,
     pool: enrolment.pool,
@@ -137,6 +156,7 @@ async function call(
     core: epoch.coreDigest,
     bundle: toBase64url(await sha256(epoch.bundle)),
     keys: toBase64url(epoch.keyList),
+    also: others.map((other) => ({ core: other.epoch.coreDigest, keys: toBase64url(other.epoch.keyList) })),
   };
   const registration = await new SignJWT({ ...claims })
     .setProtectedHeader({ alg: 'EdDSA', typ: REGISTRATION_TYP })
@@ -145,7 +165,12 @@ async function call(
     .setIssuedAt(issuedAt)
     .setExpirationTime(issuedAt + CLAIMS_LIFE_SECONDS)
     .sign(enrolment.receiptKey.signer);
-  const body: RegistrationRequest = { result, registration, bundle: toBase64url(epoch.bundle) };
+  const body: RegistrationRequest = {
+    result,
+    registration,
+    bundle: toBase64url(epoch.bundle),
+    also: others.map((other) => other.result),
+  };
   const response = await fetch(`${enrolment.edge}${DIRECTORY_PATH}/${enrolment.node}`, {
     method,
     headers: { 'content-type': 'application/json' },

@@ -12,6 +12,7 @@ import {
 import { concat, encode, I2OSP, type KEM, type KEMFactory, type Key, LabeledDerive } from 'hpke';
 import { NodeKemKey, serialisation } from './node-kem-key.ts';
 import {
+  agreeX25519,
   exportX25519Public,
   importX25519Private,
   importX25519Public,
@@ -107,7 +108,7 @@ export const nodeHybridKem: KEMFactory<Key> = () => {
       if (mlkem === undefined) throw new TypeError('a key of another KEM');
       const share = enc.subarray(MLKEM_CIPHERTEXT_OCTETS);
       const pq = decapsulate(mlkem, enc.subarray(0, MLKEM_CIPHERTEXT_OCTETS));
-      const dh = diffieHellman({ privateKey: x25519, publicKey: importX25519Public(share) });
+      const dh = agreeX25519(x25519, share);
       return combine(pq, dh, share, publicOctets.subarray(MLKEM_PUBLIC_OCTETS));
     },
   };

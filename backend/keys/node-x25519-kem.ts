@@ -15,6 +15,7 @@ import {
 import { nodeHkdfSha256 } from './node-hkdf.ts';
 import { NodeKemKey, serialisation } from './node-kem-key.ts';
 import {
+  agreeX25519,
   exportX25519Public,
   importX25519Private,
   importX25519Public,
@@ -72,7 +73,7 @@ export const nodeX25519Kem: KEMFactory<Key> = () => {
     },
     async Decap(enc, skR) {
       const own = NodeKemKey.partsOf(skR);
-      const dh = diffieHellman({ privateKey: own.x25519, publicKey: importX25519Public(enc) });
+      const dh = agreeX25519(own.x25519, enc);
       return await extractAndExpand(dh, concat(enc, own.publicOctets));
     },
   };

@@ -1,6 +1,13 @@
 // X25519 keys between raw octets and node:crypto's key objects (RFC 8410 DER).
 
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 
 const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex');
 const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
@@ -22,6 +29,19 @@ export function importX25519Private(octets: Uint8Array): KeyObject {
 export function exportX25519Public(key: KeyObject): Uint8Array {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key;
   return new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }).subarray(SPKI_X25519.length));
+}
+
+/**
+ * The shared secret, 32 octets; a random one for a share of low order, where RFC 7748 section 6.1 wants a refusal. The AEAD then refuses it, in
+ * the same way and after the same work as any other forgery.
+ */
+export function agreeX25519(privateKey: KeyObject, share: Uint8Array): Uint8Array {
+  const publicKey = importX25519Public(share);
+  try {
+    return diffieHellman({ privateKey, publicKey });
+  } catch {
+    return randomBytes(32);
+  }
 }
 
 /** A key pair for one encapsulation. */

@@ -14,6 +14,9 @@ export interface RegisteredNode {
   readonly keyList: Uint8Array;
   /** base64url SHA-256 of each configuration, in the list's order. */
   readonly keyDigests: readonly string[];
+  /** Keys that are routed and not offered, in the same form; the list may be empty. */
+  readonly otherKeyList: Uint8Array;
+  readonly otherKeyDigests: readonly string[];
   readonly ticketKey: Uint8Array;
   readonly bundleDigest: string;
   /** Unix seconds of the first registration in this unbroken series. */
@@ -34,6 +37,8 @@ const SCHEMA_STEPS: readonly string[] = [
      key_list BLOB NOT NULL, key_digests TEXT NOT NULL, ticket_key BLOB NOT NULL,
      bundle BLOB NOT NULL, bundle_digest TEXT NOT NULL, since INTEGER NOT NULL, expires INTEGER NOT NULL);
    CREATE TABLE last_registration (id TEXT PRIMARY KEY, issued REAL NOT NULL, signed_until REAL NOT NULL);`,
+  `ALTER TABLE node ADD COLUMN other_key_list BLOB NOT NULL DEFAULT x'';
+   ALTER TABLE node ADD COLUMN other_key_digests TEXT NOT NULL DEFAULT '[]';`,
 ];
 
 /** All nodes of one edge. Times are Unix seconds and come from the caller. */
@@ -65,7 +70,7 @@ export class Pool extends DurableObject<unknown> {
       const ticketKey = known === undefined ? freshTicketKey : new Uint8Array(known.ticket_key);
       const expires = Math.floor(Math.min(now + LIMIT.registrationLifeSeconds, registration.affirmedUntil));
       this.#sql.exec(
-        'INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+        'INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
         registration.node,
         registration.address,
         registration.pool,
@@ -77,6 +82,8 @@ export class Pool extends DurableObject<unknown> {
         registration.bundleDigest,
         known?.since ?? Math.floor(now),
         expires,
+        registration.otherKeyList.slice().buffer,
+        JSON.stringify(registration.otherKeyDigests),
       );
       return { outcome: 'registered', ticketKey, expires };
     });
@@ -97,7 +104,8 @@ export class Pool extends DurableObject<unknown> {
   list(now: number): RegisteredNode[] {
     return this.#sql
       .exec<NodeRow>(
-        `SELECT id, address, pool, models, key_list, key_digests, ticket_key, bundle_digest, since, expires
+        `SELECT id, address, pool, models, key_list, key_digests, other_key_list, other_key_digests, ticket_key,
+           bundle_digest, since, expires
          FROM node WHERE expires > ? ORDER BY since, id`,
         now,
       )
@@ -109,6 +117,8 @@ export class Pool extends DurableObject<unknown> {
         models: JSON.parse(row.models) as string[],
         keyList: new Uint8Array(row.key_list),
         keyDigests: JSON.parse(row.key_digests) as string[],
+        otherKeyList: new Uint8Array(row.other_key_list),
+        otherKeyDigests: JSON.parse(row.other_key_digests) as string[],
         ticketKey: new Uint8Array(row.ticket_key),
         bundleDigest: row.bundle_digest,
         since: row.since,
@@ -170,6 +180,8 @@ interface NodeRow extends Record<string, SqlStorageValue> {
   models: string;
   key_list: ArrayBuffer;
   key_digests: string;
+  other_key_list: ArrayBuffer;
+  other_key_digests: string;
   ticket_key: ArrayBuffer;
   bundle_digest: string;
   since: number;

@@ -5,12 +5,12 @@ import { JOSEError } from 'jose/errors';
 import { jwtVerify } from 'jose/jwt/verify';
 import * as v from 'valibot';
 import { fromBase64url, toBase64url } from '../../shared/bytes/base64url.ts';
-import type { Bytes } from '../../shared/bytes/concat.ts';
+import { type Bytes, concat } from '../../shared/bytes/concat.ts';
 import { sha256 } from '../../shared/bytes/digest.ts';
 import { fromUtf8 } from '../../shared/bytes/utf8.ts';
 import { splitKeyList } from '../../shared/wire/key-list.ts';
 import { LIMIT } from '../../shared/wire/limits.ts';
-import { REGISTRATION_TYP, RESULT_TYP } from '../../shared/wire/registration.ts';
+import { MOST_OTHER_EPOCHS, REGISTRATION_TYP, RESULT_TYP } from '../../shared/wire/registration.ts';
 import type { AttestationKey } from '../gate/read-configuration.ts';
 import type { RegistrationRefusal } from '../log-event.ts';
 import { isNodeAddress } from './node-address.ts';
@@ -32,6 +32,9 @@ export interface VerifiedRegistration {
   readonly keyList: Bytes;
   /** base64url SHA-256 of each configuration, in the list's order. */
   readonly keyDigests: readonly string[];
+  /** Keys that the node opens and does not offer, in the same form; empty when there are none. */
+  readonly otherKeyList: Bytes;
+  readonly otherKeyDigests: readonly string[];
   readonly bundle: Bytes;
   /** base64url SHA-256. */
   readonly bundleDigest: string;
@@ -67,7 +70,15 @@ const digest = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/));
 const seconds = v.pipe(v.number(), v.finite(), v.minValue(0));
 const nodeId = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{22}$/));
 
-const bodySchema = v.object({ result: v.string(), registration: v.string(), bundle: v.string() });
+const others = <Item extends v.GenericSchema>(item: Item) =>
+  v.optional(v.pipe(v.array(item), v.maxLength(MOST_OTHER_EPOCHS)), []);
+
+const bodySchema = v.object({
+  result: v.string(),
+  registration: v.string(),
+  bundle: v.string(),
+  also: others(v.string()),
+});
 
 const resultSchema = v.object({
   iss: v.pipe(v.string(), v.minLength(1)),
@@ -91,6 +102,7 @@ const registrationSchema = v.object({
   core: digest,
   bundle: digest,
   keys: v.string(),
+  also: others(v.object({ core: digest, keys: v.string() })),
 });
 
 /**
@@ -115,23 +127,53 @@ export async function verifyRegistration(
   if (bundle.length > LIMIT.bundleBytes || toBase64url(await sha256(bundle)) !== claims.bundle)
     throw new RegistrationRefused('bundle_mismatch');
 
-  const keyList = decode(claims.keys, 'keys_malformed');
-  if (toBase64url(await sha256(keyList)) !== result.cloister_keys)
-    throw new RegistrationRefused('keys_mismatch');
+  const keyList = await matchKeys(claims.keys, result);
+  const others = await verifyOthers(request.also, claims, result, expected);
 
   return {
     node: claims.sub,
     issued: claims.iat,
     signedUntil: claims.exp,
-    affirmedUntil: result.exp,
+    affirmedUntil: Math.min(result.exp, ...others.map(({ exp }) => exp)),
     address: claims.address,
     pool: claims.pool,
     models: claims.models,
     keyList,
     keyDigests: await digestKeys(keyList),
+    otherKeyList: concat(...others.map((other) => other.keyList)),
+    otherKeyDigests: (await Promise.all(others.map((other) => digestKeys(other.keyList)))).flat(),
     bundle,
     bundleDigest: claims.bundle,
   };
+}
+
+type Result = v.InferOutput<typeof resultSchema>;
+
+// The epochs that a node opens but does not offer are held to the same rule as the one that it offers: an affirming result for this very
+// node, with the same key of its own, that names exactly these keys.
+async function verifyOthers(
+  results: readonly string[],
+  claims: v.InferOutput<typeof registrationSchema>,
+  current: Result,
+  expected: RegistrationExpectation,
+): Promise<readonly { readonly keyList: Bytes; readonly exp: number }[]> {
+  if (results.length !== claims.also.length) throw new RegistrationRefused('core_mismatch');
+  return Promise.all(
+    claims.also.map(async ({ core, keys }, index) => {
+      const result = await verifyResult(results[index] ?? '', expected);
+      if (result.sub !== claims.sub || result.cnf.jwk.x !== current.cnf.jwk.x)
+        throw new RegistrationRefused('subject_mismatch');
+      if (core !== result.cloister_core) throw new RegistrationRefused('core_mismatch');
+      return { keyList: await matchKeys(keys, result), exp: result.exp };
+    }),
+  );
+}
+
+async function matchKeys(text: string, result: Result): Promise<Bytes> {
+  const keyList = decode(text, 'keys_malformed');
+  if (toBase64url(await sha256(keyList)) !== result.cloister_keys)
+    throw new RegistrationRefused('keys_mismatch');
+  return keyList;
 }
 
 function readBody(body: Bytes): v.InferOutput<typeof bodySchema> {

@@ -6,8 +6,12 @@ import { importTicketKey } from '../../shared/wire/ticket.ts';
 import type { RegisteredNode } from '../directory/pool.ts';
 
 /** A node with its keys split and digested. */
-export interface Route extends Omit<RegisteredNode, 'keyList' | 'keyDigests' | 'ticketKey'> {
+export interface Route
+  extends Omit<RegisteredNode, 'keyList' | 'keyDigests' | 'otherKeyList' | 'otherKeyDigests' | 'ticketKey'> {
+  /** On offer. */
   readonly keys: readonly RoutedKey[];
+  /** Pending and stale: the node opens what is sealed to them, and nobody is told of them. */
+  readonly otherKeys: readonly RoutedKey[];
   readonly ticketKey: CryptoKey;
 }
 
@@ -68,7 +72,15 @@ export class RouteTable {
 }
 
 async function toRoute(node: RegisteredNode): Promise<Route> {
-  const { keyList, keyDigests, ticketKey, ...rest } = node;
-  const keys = splitKeyList(keyList).map((key, index) => ({ ...key, digest: keyDigests[index] ?? '' }));
-  return { ...rest, keys, ticketKey: await importTicketKey(ticketKey as Bytes) };
+  const { keyList, keyDigests, otherKeyList, otherKeyDigests, ticketKey, ...rest } = node;
+  return {
+    ...rest,
+    keys: routedKeys(keyList, keyDigests),
+    otherKeys: otherKeyList.length === 0 ? [] : routedKeys(otherKeyList, otherKeyDigests),
+    ticketKey: await importTicketKey(ticketKey as Bytes),
+  };
+}
+
+function routedKeys(list: Uint8Array, digests: readonly string[]): RoutedKey[] {
+  return splitKeyList(list).map((key, index) => ({ ...key, digest: digests[index] ?? '' }));
 }

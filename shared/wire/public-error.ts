@@ -83,6 +83,22 @@ export const PUBLIC_ERRORS = {
     type: 'invalid_request_error',
     message: 'This sealed request was received before.',
   },
+  in_progress: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'A request with this idempotency key is being answered. Nothing was started.',
+  },
+  already_answered: {
+    status: 409,
+    type: 'invalid_request_error',
+    message:
+      'A request with this idempotency key was answered before, and no answer is kept. Nothing was started. Ask with a new key.',
+  },
+  idempotency_conflict: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'This idempotency key was used for another request. Nothing was started.',
+  },
   ticket_refused: {
     status: 403,
     type: 'authentication_error',

@@ -11,7 +11,12 @@ export interface RegistrationRequest {
   readonly registration: string;
   /** The attestation bundle, base64url of its exact octets; its SHA-256 is in the signed registration. */
   readonly bundle: string;
+  /** Attestation results for `also` in the signed registration, in its order. */
+  readonly also?: readonly string[];
 }
+
+/** Most key epochs beside the current one that a registration may name. */
+export const MOST_OTHER_EPOCHS = 4;
 
 export const REGISTRATION_TYP = 'cloister-registration+jwt';
 export const RESULT_TYP = 'eat+jwt';
@@ -36,6 +41,11 @@ export interface RegistrationClaims {
   readonly bundle: string;
   /** The node's `application/ohttp-keys` list, base64url: equals the list in the core that the result names. */
   readonly keys: string;
+  /**
+   * Key epochs of the same node that it opens but does not offer: pending and stale ones. Their keys become routes and are listed
+   * nowhere. Each equals what its own attestation result names, as above, so that nothing is routed that no service affirmed.
+   */
+  readonly also?: readonly { readonly core: string; readonly keys: string }[];
 }
 
 /** Claims of the attestation result that the edge reads; the rest of the EAR is for other verifiers. */
