@@ -1,0 +1,103 @@
+#!/usr/bin/env node
+// The command `cloister`: verify a node, or give every language a sealed OpenAI endpoint on loopback.
+
+import { parseArgs } from 'node:util';
+import { createCloister } from '../client/create-cloister.ts';
+import { EXIT, exitCodeOf, UsageError } from './exit-code.ts';
+import { startLocalEndpoint } from './local-endpoint.ts';
+import { readPolicy } from './read-policy.ts';
+import { Terminal } from './terminal.ts';
+import { verifyCommand } from './verify-command.ts';
+
+const USAGE = `examples
+  cloister verify https://edge.example --policy policy.json
+  cloister proxy https://edge.example --policy policy.json --port 8788
+
+commands
+  verify URL|FILE   verify the nodes of an edge, or one saved bundle, step by step
+    --policy FILE     what you trust (a file, or the JSON itself)
+    --node ID         one node only
+    --json            one JSON object a node
+    --save FILE       keep the raw bundle
+  proxy URL         an OpenAI endpoint on loopback that verifies and seals for you
+    --policy FILE     what you trust
+    --port N          default 8788
+    CLOISTER_API_KEY  the edge credential (environment)
+
+exit codes
+  0 ok, 1 error, 2 usage, 3 collateral unavailable, 4 verification failed, 5 policy refused`;
+
+const DEFAULT_PORT = 8788;
+const terminal = new Terminal(process.stdout, process.stderr, process.env);
+
+async function main(): Promise<void> {
+  const { values, positionals } = read();
+  const [command, target] = positionals;
+  if (values.help || command === undefined) {
+    terminal.data(USAGE);
+    if (command === undefined && !values.help) process.exitCode = EXIT.usage;
+    return;
+  }
+  if (positionals.length > 2) throw new UsageError(`too many arguments: ${positionals.slice(2).join(' ')}`);
+  const { policy, node, save } = values;
+  switch (command) {
+    case 'verify':
+      return verifyCommand(
+        { target, policy, node, json: values.json === true, save },
+        terminal,
+        () => new Date(),
+      );
+    case 'proxy':
+      return proxy(target, policy, values.port);
+    default:
+      throw new UsageError(`there is no command ${command}`);
+  }
+}
+
+function read() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        policy: { type: 'string' },
+        node: { type: 'string' },
+        json: { type: 'boolean' },
+        save: { type: 'string' },
+        port: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : 'unknown option');
+  }
+}
+
+async function proxy(
+  edge: string | undefined,
+  policy: string | undefined,
+  portText: string | undefined,
+): Promise<void> {
+  if (edge === undefined) throw new UsageError('name an edge: cloister proxy URL');
+  const apiKey = process.env.CLOISTER_API_KEY;
+  if (!apiKey) throw new UsageError('set CLOISTER_API_KEY to the edge credential');
+  const port = portText === undefined ? DEFAULT_PORT : Number(portText);
+  if (!(Number.isInteger(port) && port >= 0 && port <= 65535))
+    throw new UsageError('--port takes a port number');
+  const cloister = createCloister({ baseURL: edge, apiKey, policy: await readPolicy(policy) });
+  const { key, steps } = await cloister.verify();
+  const endpoint = await startLocalEndpoint(cloister, port);
+  const passed = steps.filter(({ result }) => result === 'pass').length;
+  const state = key.assurance === 'simulated' ? terminal.amber('SIMULATED') : 'verified';
+  terminal.message(`${state}: node ${key.node}, ${passed} checks passed, model ${key.deployment.model.id}`);
+  terminal.message(`OpenAI endpoint, this machine only: ${endpoint.url}/v1`);
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+  await endpoint.close();
+}
+
+main().catch((error: unknown) => {
+  process.exitCode = exitCodeOf(error);
+  terminal.message(`cloister: ${error instanceof Error ? error.message : String(error)}`);
+  if (error instanceof UsageError) terminal.message('cloister --help shows what there is');
+});
