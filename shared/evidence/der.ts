@@ -106,11 +106,15 @@ export class DerReader {
     return value;
   }
 
-  /** A non-negative INTEGER of at most 20 content octets (RFC 5280 section 4.1.2.2), big-endian without leading zeros. */
-  takeUnsigned(): Bytes {
+  /**
+   * A non-negative INTEGER of at most so many octets, big-endian without leading zeros. Default: a serial number's 20
+   * (RFC 5280 section 4.1.2.2).
+   */
+  takeUnsigned(maximumOctets = 20): Bytes {
     const { content } = this.take(TAG.integer);
     const first = content[0];
-    if (first === undefined || content.length > 21) throw this.error('DER integer out of range');
+    if (first === undefined || content.length > maximumOctets + (first === 0 ? 1 : 0))
+      throw this.error('DER integer out of range');
     if (first >= 0x80) throw this.error('negative DER integer');
     if (first !== 0) return content;
     if (content.length === 1) return content.subarray(1);

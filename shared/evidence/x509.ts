@@ -1,10 +1,11 @@
-// Certificates of the AMD profile (RFC 5280, narrowed): read strictly, judged elsewhere.
+// Certificates of the vendors' profiles (RFC 5280, narrowed): read strictly, judged elsewhere.
 
 import { type Bytes, concat } from '../bytes/concat.ts';
 import { equalBytes } from '../bytes/equal.ts';
 import { toHex } from '../bytes/hex.ts';
 import { fromUtf8 } from '../bytes/utf8.ts';
 import { CERTIFICATE_MAXIMUM_BYTES, DerReader, TAG } from './der.ts';
+import { readEcdsaSha384Algorithm, readEcdsaSignature } from './ecdsa-signature.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { readPssAlgorithm } from './rsa-pss.ts';
 
@@ -19,10 +20,11 @@ export interface Extension {
   readonly value: Bytes;
 }
 
-/** A certificate whose signature algorithm is RSASSA-PSS with SHA-384 and salt 48; every other one is refused. */
+/** A certificate whose signature algorithm is its vendor's; every other one is refused. */
 export interface Certificate {
   /** The signed octets. */
   readonly tbs: Bytes;
+  /** RSA: as it stands. ECDSA: r ‖ s, both in full length. */
   readonly signature: Bytes;
   /** Hex without leading zeros; zero is `0`. */
   readonly serial: string;
@@ -42,6 +44,24 @@ export interface Certificate {
   readonly keyUsage: { readonly certificateSign: boolean; readonly crlSign: boolean } | undefined;
 }
 
+/** Whose certificates: it decides the one signature algorithm that is read. */
+export type CertificateVendor = 'amd' | 'nvidia';
+
+interface Algorithm {
+  readonly read: (parent: DerReader) => void;
+  readonly signature: (bits: Bytes) => Bytes;
+}
+
+const ALGORITHM: Readonly<Record<CertificateVendor, Algorithm>> = {
+  // RSASSA-PSS with SHA-384 and salt 48
+  amd: { read: readPssAlgorithm, signature: (bits) => bits },
+  // ECDSA P-384 with SHA-384
+  nvidia: {
+    read: readEcdsaSha384Algorithm,
+    signature: (bits) => readEcdsaSignature(bits, 48, 'evidence_certificate_malformed'),
+  },
+};
+
 const OID = {
   commonName: '2.5.4.3',
   rsaEncryption: '1.2.840.113549.1.1.1',
@@ -58,7 +78,7 @@ const MAXIMUM_EXTENSIONS = 32;
  * @throws EvidenceError `evidence_too_large` before anything is read, `evidence_algorithm_unsupported` for another
  *   signature algorithm or key, `evidence_certificate_malformed` for everything else, unknown critical extensions included.
  */
-export function parseCertificate(der: Uint8Array): Certificate {
+export function parseCertificate(der: Uint8Array, vendor: CertificateVendor = 'amd'): Certificate {
   if (der.length > CERTIFICATE_MAXIMUM_BYTES)
     throw new EvidenceError('evidence_too_large', `certificate over ${CERTIFICATE_MAXIMUM_BYTES} octets`);
   const file = new DerReader(concat(der), 'evidence_certificate_malformed');
@@ -77,7 +97,8 @@ export function parseCertificate(der: Uint8Array): Certificate {
   const innerAlgorithm = tbs.take(TAG.sequence);
   // RFC 5280 section 4.1.1.2: the unsigned copy must equal the signed one.
   if (!equalBytes(innerAlgorithm.whole, outerAlgorithm.whole)) throw tbs.error('two signature algorithms');
-  readPssAlgorithm(new DerReader(innerAlgorithm.whole, 'evidence_certificate_malformed'));
+  const algorithm = ALGORITHM[vendor];
+  algorithm.read(new DerReader(innerAlgorithm.whole, 'evidence_certificate_malformed'));
   const issuer = tbs.take(TAG.sequence).whole;
   const validity = tbs.enter(TAG.sequence);
   const notBefore = validity.takeTime();
@@ -90,7 +111,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
 
   return {
     tbs: tbsValue.whole,
-    signature,
+    signature: algorithm.signature(signature),
     serial,
     issuer,
     subject,
