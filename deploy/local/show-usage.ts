@@ -28,5 +28,8 @@ const answer = await openai.chat.completions.create({
 });
 console.log(answer.choices[0].message.content);`);
   screen.line();
+  screen.line(screen.faint('# verify elsewhere: the same steps, from another process'));
+  screen.line(`npm run --silent cloister -- verify ${edge} --policy '${JSON.stringify(policy)}'`);
+  screen.line();
   screen.line(screen.faint('Stays up until ctrl-C.'));
 }
