@@ -1,17 +1,18 @@
-// AMD's revocation lists (RFC 5280 section 5, narrowed): complete lists only, with an end.
+// The vendors' revocation lists (RFC 5280 section 5, narrowed): complete lists only, with an end.
 
 import { type Bytes, concat } from '../bytes/concat.ts';
 import { equalBytes } from '../bytes/equal.ts';
 import { toHex } from '../bytes/hex.ts';
+import { type CertificateVendor, VENDOR_ALGORITHM } from './certificate-vendor.ts';
 import { CRL_MAXIMUM_BYTES, DerReader, TAG } from './der.ts';
 import { EvidenceError } from './evidence-error.ts';
-import { readPssAlgorithm } from './rsa-pss.ts';
 import { readExtensions } from './x509.ts';
 
 /** A revocation list as read; its signature has not been checked yet. */
 export interface RevocationList {
   /** The signed octets. */
   readonly tbs: Bytes;
+  /** RSA: as it stands. ECDSA: r ‖ s, both in full length. */
   readonly signature: Bytes;
   /** Name as DER. */
   readonly issuer: Bytes;
@@ -31,7 +32,7 @@ const NOTHING_CRITICAL: ReadonlySet<string> = new Set();
  * @throws EvidenceError `evidence_too_large`, `evidence_algorithm_unsupported`, or `evidence_crl_malformed`, which
  *   includes a missing nextUpdate, delta and partial lists, and any critical extension.
  */
-export function parseCrl(der: Uint8Array): RevocationList {
+export function parseCrl(der: Uint8Array, vendor: CertificateVendor = 'amd'): RevocationList {
   if (der.length > CRL_MAXIMUM_BYTES)
     throw new EvidenceError('evidence_too_large', `revocation list over ${CRL_MAXIMUM_BYTES} octets`);
   const file = new DerReader(concat(der), 'evidence_crl_malformed');
@@ -46,7 +47,8 @@ export function parseCrl(der: Uint8Array): RevocationList {
   if (tbs.takeSmallInteger() !== 1) throw tbs.error('not a version 2 list');
   const innerAlgorithm = tbs.take(TAG.sequence);
   if (!equalBytes(innerAlgorithm.whole, outerAlgorithm.whole)) throw tbs.error('two signature algorithms');
-  readPssAlgorithm(new DerReader(innerAlgorithm.whole, 'evidence_crl_malformed'));
+  const algorithm = VENDOR_ALGORITHM[vendor];
+  algorithm.read(new DerReader(innerAlgorithm.whole, 'evidence_crl_malformed'));
   const issuer = tbs.take(TAG.sequence).whole;
   const thisUpdate = tbs.takeTime();
   const nextUpdate = tbs.takeTime();
@@ -57,7 +59,14 @@ export function parseCrl(der: Uint8Array): RevocationList {
     if (extensions.has(OID_DELTA) || extensions.has(OID_SCOPE)) throw tbs.error('not a complete list');
   }
   tbs.end();
-  return { tbs: tbsValue.whole, signature, issuer, thisUpdate, nextUpdate, revoked };
+  return {
+    tbs: tbsValue.whole,
+    signature: algorithm.signature(signature, 'evidence_crl_malformed'),
+    issuer,
+    thisUpdate,
+    nextUpdate,
+    revoked,
+  };
 }
 
 function readRevoked(entries: DerReader): ReadonlySet<string> {

@@ -4,17 +4,23 @@ import type { Bytes } from '../bytes/concat.ts';
 import { DerReader, TAG } from './der.ts';
 import { EvidenceError, type EvidenceErrorCode } from './evidence-error.ts';
 
+const OID_ECDSA_SHA256 = '1.2.840.10045.4.3.2';
 const OID_ECDSA_SHA384 = '1.2.840.10045.4.3.3';
+
+/**
+ * Reads an AlgorithmIdentifier and refuses all but ecdsa-with-SHA256, whose parameters are absent.
+ * @throws EvidenceError `evidence_algorithm_unsupported`, or the reader's code when it is not DER.
+ */
+export function readEcdsaSha256Algorithm(parent: DerReader): void {
+  readAlgorithm(parent, OID_ECDSA_SHA256, 'signature is not ECDSA with SHA-256');
+}
 
 /**
  * Reads an AlgorithmIdentifier and refuses all but ecdsa-with-SHA384, whose parameters are absent.
  * @throws EvidenceError `evidence_algorithm_unsupported`, or the reader's code when it is not DER.
  */
 export function readEcdsaSha384Algorithm(parent: DerReader): void {
-  const algorithm = parent.enter(TAG.sequence);
-  if (algorithm.takeOid() !== OID_ECDSA_SHA384)
-    throw new EvidenceError('evidence_algorithm_unsupported', 'signature is not ECDSA with SHA-384');
-  algorithm.end();
+  readAlgorithm(parent, OID_ECDSA_SHA384, 'signature is not ECDSA with SHA-384');
 }
 
 /**
@@ -32,4 +38,10 @@ export function readEcdsaSignature(der: Bytes, integerOctets: number, code: Evid
   }
   pair.end();
   return signature;
+}
+
+function readAlgorithm(parent: DerReader, oid: string, otherwise: string): void {
+  const algorithm = parent.enter(TAG.sequence);
+  if (algorithm.takeOid() !== oid) throw new EvidenceError('evidence_algorithm_unsupported', otherwise);
+  algorithm.end();
 }

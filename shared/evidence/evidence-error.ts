@@ -9,7 +9,9 @@ export type EvidenceErrorCode =
   | 'evidence_report_malformed'
   | 'evidence_certificate_malformed'
   | 'evidence_algorithm_unsupported'
-  | 'evidence_crl_malformed';
+  | 'evidence_crl_malformed'
+  | 'evidence_quote_malformed'
+  | 'evidence_collateral_malformed';
 
 /** Evidence that a strict parser refused. `detail` is a fixed phrase or a path, never octets of the input. */
 export class EvidenceError extends Error {

@@ -4,14 +4,16 @@ import { type Bytes, concat } from '../bytes/concat.ts';
 import { equalBytes } from '../bytes/equal.ts';
 import { toHex } from '../bytes/hex.ts';
 import { fromUtf8 } from '../bytes/utf8.ts';
+import { type CertificateVendor, VENDOR_ALGORITHM } from './certificate-vendor.ts';
 import { CERTIFICATE_MAXIMUM_BYTES, DerReader, TAG } from './der.ts';
-import { readEcdsaSha384Algorithm, readEcdsaSignature } from './ecdsa-signature.ts';
 import { EvidenceError } from './evidence-error.ts';
-import { readPssAlgorithm } from './rsa-pss.ts';
 
-/** A public key as it stands in a certificate. `point`: 0x04 ‖ x ‖ y, 97 octets. */
+export type { CertificateVendor } from './certificate-vendor.ts';
+
+/** A public key as it stands in a certificate. `point`: 0x04 ‖ x ‖ y, 97 octets on P-384 and 65 on P-256. */
 export type PublicKey =
   | { readonly kind: 'rsa'; readonly modulusBits: number }
+  | { readonly kind: 'p256'; readonly point: Bytes }
   | { readonly kind: 'p384'; readonly point: Bytes };
 
 export interface Extension {
@@ -44,32 +46,18 @@ export interface Certificate {
   readonly keyUsage: { readonly certificateSign: boolean; readonly crlSign: boolean } | undefined;
 }
 
-/** Whose certificates: it decides the one signature algorithm that is read. */
-export type CertificateVendor = 'amd' | 'nvidia';
-
-interface Algorithm {
-  readonly read: (parent: DerReader) => void;
-  readonly signature: (bits: Bytes) => Bytes;
-}
-
-const ALGORITHM: Readonly<Record<CertificateVendor, Algorithm>> = {
-  // RSASSA-PSS with SHA-384 and salt 48
-  amd: { read: readPssAlgorithm, signature: (bits) => bits },
-  // ECDSA P-384 with SHA-384
-  nvidia: {
-    read: readEcdsaSha384Algorithm,
-    signature: (bits) => readEcdsaSignature(bits, 48, 'evidence_certificate_malformed'),
-  },
-};
-
 const OID = {
   commonName: '2.5.4.3',
   rsaEncryption: '1.2.840.113549.1.1.1',
   ecPublicKey: '1.2.840.10045.2.1',
   secp384r1: '1.3.132.0.34',
+  prime256v1: '1.2.840.10045.3.1.7',
   basicConstraints: '2.5.29.19',
   keyUsage: '2.5.29.15',
 } as const;
+const P384 = { kind: 'p384', name: 'P-384', oid: OID.secp384r1, pointBytes: 97 } as const;
+const P256 = { kind: 'p256', name: 'P-256', oid: OID.prime256v1, pointBytes: 65 } as const;
+const CURVE = { amd: P384, intel: P256, nvidia: P384 } as const;
 const UNDERSTOOD_WHEN_CRITICAL: ReadonlySet<string> = new Set([OID.basicConstraints, OID.keyUsage]);
 const MAXIMUM_EXTENSIONS = 32;
 
@@ -97,7 +85,7 @@ export function parseCertificate(der: Uint8Array, vendor: CertificateVendor = 'a
   const innerAlgorithm = tbs.take(TAG.sequence);
   // RFC 5280 section 4.1.1.2: the unsigned copy must equal the signed one.
   if (!equalBytes(innerAlgorithm.whole, outerAlgorithm.whole)) throw tbs.error('two signature algorithms');
-  const algorithm = ALGORITHM[vendor];
+  const algorithm = VENDOR_ALGORITHM[vendor];
   algorithm.read(new DerReader(innerAlgorithm.whole, 'evidence_certificate_malformed'));
   const issuer = tbs.take(TAG.sequence).whole;
   const validity = tbs.enter(TAG.sequence);
@@ -111,7 +99,7 @@ export function parseCertificate(der: Uint8Array, vendor: CertificateVendor = 'a
 
   return {
     tbs: tbsValue.whole,
-    signature: algorithm.signature(signature),
+    signature: algorithm.signature(signature, 'evidence_certificate_malformed'),
     serial,
     issuer,
     subject,
@@ -119,7 +107,7 @@ export function parseCertificate(der: Uint8Array, vendor: CertificateVendor = 'a
     notBefore,
     notAfter,
     spki,
-    publicKey: readPublicKey(spki),
+    publicKey: readPublicKey(spki, vendor),
     extensions,
     basicConstraints: readBasicConstraints(extensions),
     keyUsage: readKeyUsage(extensions),
@@ -177,14 +165,14 @@ function readCommonName(name: Bytes): string {
   return found;
 }
 
-function readPublicKey(spki: Bytes): PublicKey {
+function readPublicKey(spki: Bytes, vendor: CertificateVendor): PublicKey {
   const outer = new DerReader(spki, 'evidence_certificate_malformed');
   const info = outer.enter(TAG.sequence);
   const algorithm = info.enter(TAG.sequence);
   const bits = info.takeBits();
   info.end();
   const oid = algorithm.takeOid();
-  if (oid === OID.rsaEncryption) {
+  if (oid === OID.rsaEncryption && vendor === 'amd') {
     if (algorithm.take(TAG.null).content.length > 0) throw algorithm.error('key parameters not empty');
     algorithm.end();
     const holder = new DerReader(bits, 'evidence_certificate_malformed');
@@ -192,11 +180,16 @@ function readPublicKey(spki: Bytes): PublicKey {
     holder.end();
     return { kind: 'rsa', modulusBits: readModulusBits(key) };
   }
-  if (oid !== OID.ecPublicKey || algorithm.takeOid() !== OID.secp384r1)
-    throw new EvidenceError('evidence_algorithm_unsupported', 'public key is neither RSA nor P-384');
+  const curve = CURVE[vendor];
+  if (oid !== OID.ecPublicKey || algorithm.takeOid() !== curve.oid)
+    throw new EvidenceError(
+      'evidence_algorithm_unsupported',
+      vendor === 'amd' ? 'public key is neither RSA nor P-384' : `public key is not ${curve.name}`,
+    );
   algorithm.end();
-  if (bits.length !== 97 || bits[0] !== 0x04) throw info.error('P-384 point in another form');
-  return { kind: 'p384', point: bits };
+  if (bits.length !== curve.pointBytes || bits[0] !== 0x04)
+    throw info.error(`${curve.name} point in another form`);
+  return { kind: curve.kind, point: bits };
 }
 
 // Sizes only: the key itself is imported from the SPKI by the crypto provider.

@@ -1,4 +1,4 @@
-// The three primitives that verifying takes, behind one small interface, and WebCrypto as their first provider.
+// The few primitives that verifying takes, behind one small interface, and WebCrypto as their first provider.
 
 import type { Bytes } from '../bytes/concat.ts';
 
@@ -6,6 +6,8 @@ import type { Bytes } from '../bytes/concat.ts';
 export interface VerifierCrypto {
   /** ECDSA P-384 with SHA-384. `point`: 0x04 ‖ x ‖ y. `signature`: r ‖ s, 96 octets, any s. */
   verifyEcdsaP384(point: Bytes, signature: Bytes, message: Bytes): Promise<boolean>;
+  /** ECDSA P-256 with SHA-256. `point`: 0x04 ‖ x ‖ y. `signature`: r ‖ s, 64 octets, any s. */
+  verifyEcdsaP256(point: Bytes, signature: Bytes, message: Bytes): Promise<boolean>;
   /** RSASSA-PSS with SHA-384, MGF1 with SHA-384, salt 48. `spki`: DER of an rsaEncryption key. */
   verifyRsaPss(spki: Bytes, signature: Bytes, message: Bytes): Promise<boolean>;
   digest(algorithm: 'SHA-256' | 'SHA-384' | 'SHA-512', message: Bytes): Promise<Bytes>;
@@ -13,6 +15,7 @@ export interface VerifierCrypto {
 
 const RSA_PSS = { name: 'RSA-PSS', hash: 'SHA-384' } as const;
 const P384 = { name: 'ECDSA', namedCurve: 'P-384' } as const;
+const P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 const SALT_BYTES = 48;
 
 /** WebCrypto: Node, workerd and browsers. */
@@ -21,6 +24,12 @@ export const webCrypto: VerifierCrypto = {
     const key = await imported('raw', point, P384);
     return (
       key !== undefined && crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-384' }, key, signature, message)
+    );
+  },
+  async verifyEcdsaP256(point, signature, message) {
+    const key = await imported('raw', point, P256);
+    return (
+      key !== undefined && crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, key, signature, message)
     );
   },
   async verifyRsaPss(spki, signature, message) {
@@ -38,7 +47,7 @@ export const webCrypto: VerifierCrypto = {
 async function imported(
   format: 'raw' | 'spki',
   octets: Bytes,
-  algorithm: typeof RSA_PSS | typeof P384,
+  algorithm: typeof RSA_PSS | typeof P384 | typeof P256,
 ): Promise<CryptoKey | undefined> {
   try {
     return await crypto.subtle.importKey(format, octets, algorithm, false, ['verify']);
