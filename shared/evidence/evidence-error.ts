@@ -10,6 +10,10 @@ export type EvidenceErrorCode =
   | 'evidence_certificate_malformed'
   | 'evidence_algorithm_unsupported'
   | 'evidence_crl_malformed'
+  | 'evidence_gpu_report_malformed'
+  | 'evidence_nras_malformed'
+  | 'evidence_hcl_malformed'
+  | 'evidence_tpm_quote_malformed'
   | 'evidence_quote_malformed'
   | 'evidence_collateral_malformed';
 
