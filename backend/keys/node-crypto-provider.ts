@@ -11,6 +11,8 @@ import { nodeHybridKem } from './node-hybrid-kem.ts';
 import { nodeX25519Kem } from './node-x25519-kem.ts';
 
 const TAG_OCTETS = 16;
+/** From here on a record is bulk, for which allocating costs more than ciphering's set-up. */
+const BULK_OCTETS = 4096;
 const NO_PREFIX = new Uint8Array(0);
 
 type GcmName = 'aes-128-gcm' | 'aes-256-gcm';
@@ -27,14 +29,32 @@ function sealGcm(
   aad: Uint8Array,
   plaintext: Uint8Array,
 ): Bytes {
-  const cipher = createCipheriv(name, key, nonce, { authTagLength: TAG_OCTETS });
+  const cipher = createCipheriv(name, key, nonce);
   if (aad.length > 0) cipher.setAAD(aad);
-  const sealed = new Uint8Array(prefix.length + plaintext.length + TAG_OCTETS);
-  sealed.set(prefix);
-  sealed.set(cipher.update(plaintext), prefix.length);
+  const ciphertext = cipher.update(plaintext);
   cipher.final();
+  const sealed = allocate(prefix.length + plaintext.length + TAG_OCTETS);
+  sealed.set(prefix);
+  sealed.set(ciphertext, prefix.length);
   sealed.set(cipher.getAuthTag(), prefix.length + plaintext.length);
+  free(ciphertext);
   return sealed;
+}
+
+/** An array that the caller fills whole, in a buffer of its own. Above the threshold it is not zeroed first. */
+function allocate(octets: number): Bytes {
+  return octets < BULK_OCTETS
+    ? new Uint8Array(octets)
+    : new Uint8Array(Buffer.allocUnsafeSlow(octets).buffer as ArrayBuffer);
+}
+
+/**
+ * Gives a large buffer back at once. Left to the garbage collector, which sees only small objects here, thousands of them
+ * pile up before it runs: that costs memory, and a fifth of the speed because none is still in the processor's cache.
+ */
+function free({ buffer, length }: Uint8Array): void {
+  if (length >= BULK_OCTETS && buffer instanceof ArrayBuffer && buffer.byteLength === length)
+    buffer.transfer(0);
 }
 
 function openGcm(

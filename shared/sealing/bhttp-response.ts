@@ -4,7 +4,7 @@ import type { Bytes } from '../bytes/concat.ts';
 import { checkField, decodeByteString, type FieldLines, FRAMING, isEndToEndField } from './bhttp-fields.ts';
 import { OctetReader } from './octet-reader.ts';
 import { SealingError } from './sealing-error.ts';
-import { decodeVarint, varintLength } from './varint.ts';
+import { finishVarint, varintLength } from './varint.ts';
 
 /** A response whose head has arrived. */
 export interface BhttpResponse {
@@ -178,13 +178,13 @@ class ResponseParser {
 
   /** A length, or undefined when the source ends exactly before it. */
   async #varintOrEnd(budget?: { left: number }): Promise<number | undefined> {
-    const first = await this.#reader.exactly(1);
+    const first = (await this.#reader.exactly(1))?.[0];
     if (first === undefined) return undefined;
-    const octets = varintLength(first[0] as number);
+    const octets = varintLength(first);
     if (budget !== undefined) budget.left -= octets;
     const rest = await this.#reader.exactly(octets - 1);
     if (rest === undefined) throw new SealingError('bhttp_truncated');
-    return decodeVarint(Uint8Array.of(first[0] as number, ...rest));
+    return finishVarint(first, rest);
   }
 
   async #padding(): Promise<void> {

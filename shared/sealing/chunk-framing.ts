@@ -5,8 +5,9 @@ import { toUtf8 } from '../bytes/utf8.ts';
 import { LIMIT } from '../wire/limits.ts';
 import type { OctetReader } from './octet-reader.ts';
 import { type Direction, SealingError } from './sealing-error.ts';
-import { decodeVarint, encodeVarint, varintLength } from './varint.ts';
+import { encodeVarint, finishVarint, varintLength } from './varint.ts';
 
+const NOTHING: Bytes = new Uint8Array(0);
 /** AAD of every chunk but the last. */
 export const NON_FINAL_AAD: Bytes = new Uint8Array(0);
 /** AAD of the last chunk: the proof of completeness. */
@@ -36,20 +37,34 @@ export function chunkPrefix(plaintextOctets: number): Bytes {
 }
 
 /**
+ * The next chunk where it is not the final one and was delivered whole, which bulk mostly is: without waiting a turn.
+ * Undefined where `readChunk` has to wait, decide or refuse.
+ */
+export function takeHeldChunk(reader: OctetReader): SealedChunk | undefined {
+  const { held } = reader;
+  const first = held[0];
+  if (first === undefined) return undefined;
+  const prefix = varintLength(first);
+  if (held.length < prefix) return undefined;
+  const length = finishVarint(first, held.subarray(1, prefix));
+  if (length <= LIMIT.tagBytes || length > MAX_SEALED_CHUNK || held.length < prefix + length)
+    return undefined;
+  const framed = reader.exactly(prefix + length);
+  return framed instanceof Uint8Array ? { final: false, sealed: framed.subarray(prefix) } : undefined;
+}
+
+/**
  * Reads the next chunk. Lengths are checked before anything is gathered for them.
  * @throws SealingError `request_truncated` or `response_truncated`, `chunk_empty`, `chunk_too_large`
  */
 export async function readChunk(reader: OctetReader, direction: Direction): Promise<SealedChunk> {
   const truncated = () => new SealingError(`${direction}_truncated`);
-  const first = await reader.exactly(1);
+  const first = (await reader.exactly(1))?.[0];
   if (first === undefined) throw truncated();
-  const rest = varintLength(first[0] as number) - 1;
-  let length = (first[0] as number) & 0x3f;
-  if (rest > 0) {
-    const tail = await reader.exactly(rest);
-    if (tail === undefined) throw truncated();
-    length = decodeVarint(Uint8Array.of(first[0] as number, ...tail));
-  }
+  const octets = varintLength(first);
+  const rest = octets === 1 ? NOTHING : await reader.exactly(octets - 1);
+  if (rest === undefined) throw truncated();
+  const length = finishVarint(first, rest);
   if (length === 0) {
     const sealed = await reader.toEnd(MAX_SEALED_CHUNK);
     if (sealed === undefined) throw new SealingError('chunk_too_large');

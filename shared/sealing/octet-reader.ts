@@ -28,6 +28,11 @@ export class OctetReader {
     return this.#held.length - this.#at >= count ? this.#take(count) : this.#gather(count);
   }
 
+  /** What was delivered and not read yet: a view, to look at before reading. */
+  get held(): Uint8Array {
+    return this.#held.subarray(this.#at);
+  }
+
   /** At least one and at most `max` octets, as soon as there are any; undefined at the end of the stream. */
   async some(max: number): Promise<Bytes | undefined> {
     if (this.#at === this.#held.length && !(await this.#fill())) return undefined;

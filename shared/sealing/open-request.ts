@@ -4,7 +4,7 @@ import type { RecipientContext } from 'hpke';
 import type { Bytes } from '../bytes/concat.ts';
 import { LIMIT } from '../wire/limits.ts';
 import { MEDIA_TYPE, type SealedRequestType } from '../wire/media-types.ts';
-import { FINAL_AAD, NON_FINAL_AAD, readChunk } from './chunk-framing.ts';
+import { FINAL_AAD, NON_FINAL_AAD, readChunk, takeHeldChunk } from './chunk-framing.ts';
 import { decodeHeader, HEADER_OCTETS, requestInfo, responseLabel } from './encapsulation.ts';
 import { type GatewayKey, isErased, setUpRecipient } from './gateway-key.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
@@ -109,7 +109,7 @@ async function openChunks(
   const whole = new GrowingBuffer();
   // Ends: every chunk but the last has an octet, and their sum is bounded.
   for (;;) {
-    const { final, sealed } = await readChunk(reader, 'request');
+    const { final, sealed } = takeHeldChunk(reader) ?? (await readChunk(reader, 'request'));
     if (whole.length + sealed.length - LIMIT.tagBytes > maxPlaintextBytes)
       throw new SealingError('request_too_large');
     const piece = await open(context, sealed, final ? FINAL_AAD : NON_FINAL_AAD);

@@ -1,7 +1,7 @@
 // Opens a chunked response as it arrives and ends only where its sender ended it.
 
 import type { Bytes } from '../bytes/concat.ts';
-import { readChunk } from './chunk-framing.ts';
+import { readChunk, takeHeldChunk } from './chunk-framing.ts';
 import { OctetReader } from './octet-reader.ts';
 import type { SealingProvider } from './provider.ts';
 import {
@@ -11,6 +11,9 @@ import {
   responseNonceOctets,
 } from './response-keys.ts';
 import { SealingError } from './sealing-error.ts';
+
+/** Most chunks being opened at once beside the one that is awaited. */
+const MOST_AHEAD = 8;
 
 /**
  * The plaintext of a chunked response, each chunk as soon as it is opened. The stream closes only after the final chunk was
@@ -29,6 +32,19 @@ export function openResponseStream(
     () => new SealingError('response_malformed'),
   );
   let records: ResponseRecords | undefined;
+  const ahead: Promise<Bytes>[] = [];
+
+  /** Starts what was already delivered, where opening takes turns: they overlap, and still come out in their order. */
+  function openAhead(of: ResponseRecords): void {
+    while (ahead.length < MOST_AHEAD) {
+      const chunk = takeHeldChunk(reader);
+      if (chunk === undefined) return;
+      const opening = Promise.resolve(of.openChunk(chunk.sealed, false));
+      // Its failure shows when its turn comes.
+      opening.catch(() => undefined);
+      ahead.push(opening);
+    }
+  }
 
   async function openNext(controller: ReadableStreamDefaultController<Bytes>): Promise<void> {
     if (records === undefined) {
@@ -36,8 +52,16 @@ export function openResponseStream(
       if (nonce === undefined) throw new SealingError('response_truncated');
       records = await deriveResponseRecords(provider, secret, nonce);
     }
-    const { final, sealed } = await readChunk(reader, 'response');
-    const plaintext = await records.openChunk(sealed, final);
+    const next = ahead.shift();
+    if (next !== undefined) {
+      openAhead(records);
+      controller.enqueue(await next);
+      return;
+    }
+    const { final, sealed } = takeHeldChunk(reader) ?? (await readChunk(reader, 'response'));
+    const opening = records.openChunk(sealed, final);
+    if (opening instanceof Promise && !final) openAhead(records);
+    const plaintext = await opening;
     if (plaintext.length > 0) controller.enqueue(plaintext);
     if (final) {
       reader.release();

@@ -31,7 +31,12 @@ export function varintLength(first: number): 1 | 2 | 4 | 8 {
  * that it is compared with.
  */
 export function decodeVarint(octets: Uint8Array): number {
-  let value = (octets[0] as number) & 0x3f;
-  for (let i = 1; i < octets.length; i++) value = value * 256 + (octets[i] as number);
+  return finishVarint(octets[0] as number, octets.subarray(1));
+}
+
+/** The same, when the first octet was read on its own. */
+export function finishVarint(first: number, rest: Uint8Array): number {
+  let value = first & 0x3f;
+  for (let i = 0; i < rest.length; i++) value = value * 256 + (rest[i] as number);
   return value;
 }
