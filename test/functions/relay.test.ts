@@ -123,7 +123,7 @@ describe('routing', () => {
     const { edge } = await twoNodes();
     const fetches = edge.fetches;
     const response = await edge.post(sealed(keyId, SCRIPT.echo), headers as Record<string, string>);
-    expect(response.status).toBe(421);
+    expect(response.status).toBe(503);
     expect(response.headers.get('cloister-directory')).toBe('/directory/nodes');
     expect(response.headers.get('link')).toContain('http-problem-types#ohttp-key');
     expect(await codeOf(response)).toBe('key_unknown');
@@ -284,7 +284,7 @@ describe('what comes back', () => {
   });
 
   it.each([
-    ['a problem about the key', SCRIPT.keyProblem, 421, 'key_unknown'],
+    ['a problem about the key', SCRIPT.keyProblem, 503, 'key_unknown'],
     ['a problem about the date', SCRIPT.dateProblem, 400, 'date_out_of_range'],
     ['an error that nodes may say', SCRIPT.replayDetected, 409, 'replay_detected'],
     ['an error that only the edge may say', SCRIPT.edgeOnlyCode, 502, 'node_unreachable'],
