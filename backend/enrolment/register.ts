@@ -46,13 +46,18 @@ export interface Enrolment {
 
 /**
  * Registers, renews at a third of each registration's life, and backs off from 0.1 s to 10 s while the edge does not take
- * it. `renew()` registers at once (a new epoch). Ends when `signal` aborts, withdrawing the registration.
+ * it. `renew()` registers at once (a new epoch). Ends when `signal` aborts, withdrawing the registration: `withdrawn` settles after
+ * that, within a second, and never rejects.
  */
-export function keepRegistered(enrolment: Enrolment, signal: AbortSignal): { renew(): void } {
+export function keepRegistered(
+  enrolment: Enrolment,
+  signal: AbortSignal,
+): { renew(): void; readonly withdrawn: Promise<void> } {
   let wake: (() => void) | undefined;
   let renewals = 0;
-  void run();
+  const withdrawn = run();
   return {
+    withdrawn,
     renew() {
       renewals++;
       wake?.();
@@ -83,7 +88,7 @@ export function keepRegistered(enrolment: Enrolment, signal: AbortSignal): { ren
           FIRST_RETRY_MILLISECONDS * 2 ** (attempt - 1),
         );
       }
-      if (seen === renewals) await pause(waitMilliseconds);
+      if (seen === renewals && !signal.aborted) await pause(waitMilliseconds);
     }
     // A withdrawal is a courtesy: without it the registration lapses by itself within its short life.
     await call('DELETE', enrolment, lastIssuedAt + 1, AbortSignal.timeout(1000)).catch(() => {});
