@@ -5,13 +5,13 @@ import { webCryptoProvider } from '../sealing/webcrypto-provider.ts';
 import { type Policy, parsePolicy } from '../verifier/policy.ts';
 import { LIMIT } from '../wire/limits.ts';
 import { CloisterError } from './cloister-error.ts';
-import { type PlainRequest, sealedFetch } from './sealed-fetch.ts';
+import type { PlainRequest } from './sealed-fetch.ts';
+import { type Sleep, sendWithRetries, sleepByTimer } from './send-with-retries.ts';
+import { UnsettledRequests } from './unsettled-requests.ts';
 import { type VerifiedNode, VerifiedSession } from './verified-session.ts';
 import { VERSION } from './version.ts';
 
 const SESSION_OCTETS = 32;
-/** A request that was not started is resealed to another verified node this many times. */
-const RESEALS = 2;
 
 export interface CloisterOptions {
   /** The edge: an origin, with or without a trailing `/v1`, as OpenAI SDKs write it. */
@@ -24,6 +24,8 @@ export interface CloisterOptions {
   readonly fetch?: typeof fetch;
   /** Default: the system clock. */
   readonly now?: () => Date;
+  /** Waits between attempts. Default: the runtime's timer. */
+  readonly sleep?: Sleep;
   /** Default: WebCrypto, with JavaScript fallbacks where the runtime lacks an algorithm. */
   readonly provider?: SealingProvider;
 }
@@ -31,7 +33,9 @@ export interface CloisterOptions {
 export interface Cloister {
   /**
    * Drop-in for `fetch`: give it to the `openai` package, the AI SDK, or call it. Method, path, headers and body go inside the
-   * seal; the URL's host is ignored, because the request goes to the verified node and nowhere else.
+   * seal; the URL's host is ignored, because the request goes to the verified node and nowhere else. Every request carries an
+   * `idempotency-key` inside the seal, yours or a fresh one, so that a node answers it once; a response with `cloister-duplicate-possible: true`
+   * belongs to a request that may have run on a second node too, because the first one vanished.
    * @throws VerificationError before anything is sent; CloisterError and StreamTruncatedError as they say.
    */
   readonly fetch: typeof fetch;
@@ -50,6 +54,7 @@ export function createCloister(options: CloisterOptions): Cloister {
   const fetchEdge = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   const now = options.now ?? (() => new Date());
   const session = new VerifiedSession({ origin, policy, fetchEdge, now });
+  const unsettled = new UnsettledRequests();
   const sealing = {
     origin,
     apiKey: options.apiKey,
@@ -67,19 +72,34 @@ export function createCloister(options: CloisterOptions): Cloister {
     },
     verify: () => session.refresh(),
     async fetch(input, init) {
-      const request = await readRequest(input, init);
-      for (let reseals = 0; ; reseals++) {
-        const node = await session.node();
-        request.signal.throwIfAborted();
-        const outcome = await sealedFetch(request, node, sealing);
-        if (outcome.started || reseals === RESEALS) return outcome.response;
-        session.drop(node);
+      const plain = await readRequest(input, init);
+      const attempt = await unsettled.begin(plain);
+      const request = { ...plain, idempotencyKey: attempt.idempotencyKey };
+      let last: VerifiedNode | undefined;
+      try {
+        const { response, settled, node } = await sendWithRetries(request, {
+          session,
+          sealing,
+          sleep: options.sleep ?? sleepByTimer,
+          startedMaybeOn: attempt.startedMaybeOn,
+          onNode: (node) => {
+            last = node;
+          },
+        });
+        if (!settled) attempt.remember(node);
+        return response;
+      } catch (error) {
+        attempt.remember(last);
+        throw error;
       }
     },
   };
 }
 
-async function readRequest(input: RequestInfo | URL, init?: RequestInit): Promise<PlainRequest> {
+async function readRequest(
+  input: RequestInfo | URL,
+  init?: RequestInit,
+): Promise<Omit<PlainRequest, 'idempotencyKey'>> {
   const request = new Request(input, init);
   const { pathname, search } = new URL(request.url);
   const body = new Uint8Array(await request.arrayBuffer());

@@ -1,10 +1,13 @@
 // Asks the edge's directory for nodes and their bundles. Everything it returns is unverified.
 
 import type { Bytes } from '../bytes/concat.ts';
-import type { DirectoryListing } from '../wire/directory-listing.ts';
+import type { DirectoryListing, ListedNode } from '../wire/directory-listing.ts';
 import { LIMIT } from '../wire/limits.ts';
 import { DIRECTORY_PATH } from '../wire/routes.ts';
 import { CloisterError } from './cloister-error.ts';
+
+/** What of a listed node the client uses; a hint until its bundle is verified. */
+export type NodeHint = Pick<ListedNode, 'node' | 'keys'>;
 
 /** Node ids that the edge lists, in its order. */
 export async function listNodes(
@@ -12,12 +15,23 @@ export async function listNodes(
   fetchEdge: typeof fetch,
   signal?: AbortSignal,
 ): Promise<readonly string[]> {
+  return (await listNodeHints(origin, fetchEdge, signal)).map(({ node }) => node);
+}
+
+/** Nodes that the edge lists, in its order. */
+export async function listNodeHints(
+  origin: string,
+  fetchEdge: typeof fetch,
+  signal?: AbortSignal,
+): Promise<readonly NodeHint[]> {
   const octets = await get(`${origin}${DIRECTORY_PATH}`, fetchEdge, LIMIT.bundleBytes, signal);
   try {
     const { nodes } = JSON.parse(new TextDecoder().decode(octets)) as DirectoryListing;
-    return nodes.map(({ node }) => {
+    return nodes.map(({ node, keys }) => {
       if (!/^[A-Za-z0-9_-]{22}$/.test(node)) throw new TypeError('not a node id');
-      return node;
+      if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string'))
+        throw new TypeError('not key digests');
+      return { node, keys };
     });
   } catch (cause) {
     throw new CloisterError(

@@ -3,6 +3,7 @@
 import { toBase64url } from '../bytes/base64url.ts';
 import { encodeBhttpRequest } from '../sealing/bhttp-request.ts';
 import { decodeBhttpResponse } from '../sealing/bhttp-response.ts';
+import { MESSAGE_BUCKETS, padMessage } from '../sealing/length-buckets.ts';
 import type { SealingProvider } from '../sealing/provider.ts';
 import { sealRequest } from '../sealing/seal-request.ts';
 import { SealingError } from '../sealing/sealing-error.ts';
@@ -17,9 +18,14 @@ import type { VerifiedNode } from './verified-session.ts';
 /** The inner authority: a name that resolves nowhere, so that a mistake can reach nobody (RFC 6761). */
 const INNER_AUTHORITY = 'engine.invalid';
 /** What of the caller's headers goes inside the seal; SDKs add platform headers that are nobody's business. */
-const INNER_HEADERS_PASSED = ['content-type', 'accept', INNER_HEADER.idempotencyKey];
+const INNER_HEADERS_PASSED = ['content-type', 'accept'];
 /** RFC 9110 section 15.5.20: the request reached someone who will not answer for it. */
 const MISDIRECTED = 421;
+const CONFLICT = 409;
+/** Unsealed: nothing was started. */
+const NOT_STARTED = new Set([MISDIRECTED, 503]);
+/** Unsealed: nobody knows. A conflict is `replay_detected`: another copy of these very octets arrived first. */
+const NOBODY_KNOWS = new Set([CONFLICT, 502, 504]);
 const NULL_BODY_STATUSES = new Set([204, 205, 304]);
 
 /** The request as the caller made it, with its body read. */
@@ -28,6 +34,8 @@ export interface PlainRequest {
   /** Path and query inside the seal. */
   readonly path: string;
   readonly headers: Headers;
+  /** Goes inside the seal, the same for every attempt at this request. */
+  readonly idempotencyKey: string;
   readonly body: Uint8Array;
   readonly signal: AbortSignal;
 }
@@ -42,24 +50,34 @@ export interface SealedFetchOptions {
   readonly now: () => Date;
   readonly provider: SealingProvider;
   readonly sdk: string;
+  /** False leaves requests as long as they are; otherwise they are padded to MESSAGE_BUCKETS. */
+  readonly hideLength?: boolean;
 }
 
-/** Either the answer, or that nothing was started and another node may be tried. */
-export type SealedFetchOutcome =
-  | { readonly started: true; readonly response: Response }
-  | { readonly started: false; readonly response: Response };
+/** What became of one attempt. */
+export type Outcome =
+  /** The node's own answer, or an unsealed error that no retry of ours can better. */
+  | { readonly kind: 'answered'; readonly response: Response }
+  /** Unsealed 421 or 503. An edge that lies here can have a request run twice; it could as well by dropping an answer. */
+  | { readonly kind: 'not_started'; readonly response: Response }
+  /** Sealed: the node has another core than the one that was verified, and started nothing. */
+  | { readonly kind: 'mismatch'; readonly response: Response }
+  /** Sealed: an earlier attempt under the same idempotency key runs on this node. */
+  | { readonly kind: 'in_progress'; readonly response: Response; readonly retryAfterMilliseconds: number }
+  /** No octet of an answer came, and nobody knows whether the node began. `end` gives the last word on it: a response, or a throw. */
+  | { readonly kind: 'unknown'; readonly end: () => Response };
 
 /**
- * Seals `request` to `node` and sends it through the edge.
- * @throws CloisterError `edge_unreachable`, `unsealed_response`, `response_corrupted`; StreamTruncatedError when the answer ended
- *   before its head. After the head, the same errors come out of the response's body.
+ * Seals `request` to `node` and sends it through the edge, once.
+ * @throws CloisterError `unsealed_response`, `response_corrupted`; StreamTruncatedError when the answer ended between its first octet and its
+ *   head; the signal's reason. After the head, the same errors come out of the response's body.
  */
 export async function sealedFetch(
   request: PlainRequest,
   node: VerifiedNode,
   options: SealedFetchOptions,
-): Promise<SealedFetchOutcome> {
-  const plaintext = encodeBhttpRequest({
+): Promise<Outcome> {
+  const message = encodeBhttpRequest({
     method: request.method,
     scheme: 'https',
     authority: INNER_AUTHORITY,
@@ -67,31 +85,88 @@ export async function sealedFetch(
     headers: innerHeaders(request, node, options),
     body: request.body,
   });
+  const plaintext = options.hideLength === false ? message : padMessage(message, MESSAGE_BUCKETS);
   const exchange = await sealRequest({
     config: node.config,
     suite: node.suite,
     plaintext,
     provider: options.provider,
   });
-  const response = await send(exchange.body, exchange.contentType, request, node, options);
-  const type = response.headers.get('content-type')?.toLowerCase();
-  if (type !== MEDIA_TYPE.chunkedResponse || response.status !== 200 || response.body === null) {
-    const unsealed = await readUnsealedError(response);
-    const notStarted = response.status === MISDIRECTED || response.status === 503;
-    return { started: !notStarted, response: unsealed };
-  }
+  let response: Response;
   try {
-    const inner = await decodeBhttpResponse(exchange.openResponse(response.body), {
+    response = await send(exchange.body, exchange.contentType, request, node, options);
+  } catch (error) {
+    if (request.signal.aborted) throw error;
+    return { kind: 'unknown', end: () => fail(error) };
+  }
+  const type = response.headers.get('content-type')?.toLowerCase();
+  if (type !== MEDIA_TYPE.chunkedResponse || response.status !== 200 || response.body === null)
+    return readUnsealed(response);
+  const body = countOctets(response.body);
+  try {
+    const inner = await decodeBhttpResponse(exchange.openResponse(body.stream), {
       maxHeaderBytes: LIMIT.innerHeaderBytes,
     });
-    const body = NULL_BODY_STATUSES.has(inner.status) ? null : withClientErrors(inner.body);
+    const content = NULL_BODY_STATUSES.has(inner.status) ? null : withClientErrors(inner.body);
     const headers = inner.headers.map(([name, value]): [string, string] => [name, value]);
-    // Sealed, so it is the node's own word: it answers for another core than the one that was verified, and started nothing.
-    const started = inner.status !== MISDIRECTED;
-    return { started, response: new Response(body, { status: inner.status, headers }) };
+    return readSealed(new Response(content, { status: inner.status, headers }));
   } catch (error) {
-    throw clientError(error, request.signal);
+    const failure = clientError(error, request.signal);
+    if (failure instanceof StreamTruncatedError && !body.any)
+      return { kind: 'unknown', end: () => fail(failure) };
+    throw failure;
   }
+}
+
+async function readUnsealed(response: Response): Promise<Outcome> {
+  const { status } = response;
+  const unsealed = await readUnsealedError(response);
+  if (NOT_STARTED.has(status)) return { kind: 'not_started', response: unsealed };
+  if (!NOBODY_KNOWS.has(status)) return { kind: 'answered', response: unsealed };
+  // The retries that were safe are over when this is handed out.
+  unsealed.headers.set('x-should-retry', 'false');
+  return { kind: 'unknown', end: () => unsealed };
+}
+
+// Sealed, so it is the node's own word; and these headers are its adapter's, since none of the engine's but the body's type passes.
+function readSealed(response: Response): Outcome {
+  if (response.status === MISDIRECTED) return { kind: 'mismatch', response };
+  const again = response.headers.get('x-should-retry') === 'true';
+  if (response.status !== CONFLICT || !again) return { kind: 'answered', response };
+  const retryAfterMilliseconds = Number(response.headers.get('retry-after-ms') ?? 1000);
+  return { kind: 'in_progress', response, retryAfterMilliseconds };
+}
+
+function fail(error: unknown): never {
+  throw error;
+}
+
+function countOctets(body: ReadableStream<Uint8Array>): {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly any: boolean;
+} {
+  let any = false;
+  const reader = body.getReader();
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else {
+          any ||= value.length > 0;
+          controller.enqueue(value);
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+  return {
+    stream,
+    get any() {
+      return any;
+    },
+  };
 }
 
 function innerHeaders(
@@ -105,6 +180,7 @@ function innerHeaders(
     if (value !== null) headers.push([name, value]);
   }
   headers.push(
+    [INNER_HEADER.idempotencyKey, request.idempotencyKey],
     [INNER_HEADER.date, options.now().toUTCString()],
     [INNER_HEADER.attestation, node.key.coreDigest],
     [INNER_HEADER.session, toBase64url(options.session)],
@@ -132,7 +208,9 @@ async function send(
         [OUTER_HEADER.incremental]: '?1',
       },
       body,
-      redirect: 'error',
+      // A redirect is no sealed answer and is refused below. Not `error`: with it, Node's fetch fails on every 421, because
+      // it sends such a request again by itself (Fetch standard) and has then given its body away (measured, undici 7.29).
+      redirect: 'manual',
       signal: request.signal,
     });
   } catch (cause) {

@@ -1,4 +1,4 @@
-// Finds a node, verifies it, and keeps the verified key until it is about to expire. One verification at a time.
+// Finds a node, verifies it, and keeps it fresh. One verification at a time.
 
 import { toBase64url } from '../bytes/base64url.ts';
 import { sha256 } from '../bytes/digest.ts';
@@ -8,10 +8,15 @@ import type { Policy } from '../verifier/policy.ts';
 import { VerificationError } from '../verifier/verification-error.ts';
 import { type AttestedKey, type Step, verifyBundle } from '../verifier/verify-bundle.ts';
 import { CloisterError } from './cloister-error.ts';
-import { fetchBundle, listNodes } from './fetch-directory.ts';
+import { fetchBundle, listNodeHints, type NodeHint } from './fetch-directory.ts';
 
-/** Re-verify when this little is left of the statement's life, so that no request starts on a key about to go stale. */
-const REFRESH_BEFORE_EXPIRY_MILLISECONDS = 60_000;
+/** No request starts on a key with less than this left, or a quarter of a short life: it might be erased on the way. */
+const LEAST_LEFT_MILLISECONDS = 60_000;
+const LEAST_LEFT_SHARE = 1 / 4;
+/** From here on a request still uses the key, and a verification begins beside it, so that nobody waits for one. */
+const REFRESH_SHARE = 1 / 2;
+/** How long a node that did not take a request is the last choice. */
+const AVOID_MILLISECONDS = 30_000;
 
 /** A node that verified a moment ago, and the configuration of its that requests are sealed to. */
 export interface VerifiedNode {
@@ -40,7 +45,9 @@ export class VerifiedSession {
   readonly #options: SessionOptions;
   #node: VerifiedNode | undefined;
   #verifying: Promise<VerifiedNode> | undefined;
-  readonly #refused = new Set<string>();
+  /** Route → when it may be chosen again, in milliseconds since the epoch. */
+  readonly #avoided = new Map<string, number>();
+  readonly #relocating = new Map<string, Promise<VerifiedNode>>();
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -50,8 +57,8 @@ export class VerifiedSession {
   get current(): VerifiedNode | undefined {
     const node = this.#node;
     if (node === undefined) return undefined;
-    const left = node.key.notAfter.getTime() - this.#options.now().getTime();
-    return left > REFRESH_BEFORE_EXPIRY_MILLISECONDS ? node : undefined;
+    const { left, life } = this.#lifeOf(node);
+    return left > Math.min(LEAST_LEFT_MILLISECONDS, life * LEAST_LEFT_SHARE) ? node : undefined;
   }
 
   /**
@@ -59,10 +66,15 @@ export class VerifiedSession {
    * @throws VerificationError when the nodes on offer were refused; CloisterError when there was none to verify.
    */
   async node(): Promise<VerifiedNode> {
-    return this.current ?? this.refresh();
+    const current = this.current;
+    if (current === undefined) return this.refresh();
+    const { left, life } = this.#lifeOf(current);
+    // When it fails, the next request tries again; one that finds nothing fresh any more hears why.
+    if (left < life * REFRESH_SHARE) this.refresh().catch(() => {});
+    return current;
   }
 
-  /** Verifies anew, now. */
+  /** Verifies anew, now; the same node if it is still good. */
   async refresh(): Promise<VerifiedNode> {
     this.#verifying ??= this.#verify().finally(() => {
       this.#verifying = undefined;
@@ -70,32 +82,77 @@ export class VerifiedSession {
     return this.#verifying;
   }
 
-  /** Drops a node that answered "not started", and prefers others at the next verification. */
+  /** Drops a node that did not take a request, and prefers others for a while. */
   drop(node: VerifiedNode): void {
     if (this.#node === node) this.#node = undefined;
-    this.#refused.add(node.route);
+    this.#avoided.set(node.route, this.#options.now().getTime() + AVOID_MILLISECONDS);
+  }
+
+  /**
+   * The same node as the directory has it now: as it is while its key is on offer, verified anew when it has others, undefined when
+   * the directory has dropped it.
+   * @throws VerificationError, CloisterError as for `node`.
+   */
+  async relocate(node: VerifiedNode): Promise<VerifiedNode | undefined> {
+    const { origin, fetchEdge } = this.#options;
+    const listed = (await listNodeHints(origin, fetchEdge)).find((hint) => hint.node === node.key.node);
+    if (listed === undefined) return undefined;
+    return listed.keys.includes(node.route) ? node : this.reverify(node);
+  }
+
+  /** Verifies the same node anew, whatever it is now. Concurrent calls share one verification. */
+  reverify(node: VerifiedNode): Promise<VerifiedNode> {
+    const id = node.key.node;
+    let verifying = this.#relocating.get(id);
+    if (verifying === undefined) {
+      verifying = this.#verifyOne(id)
+        .then((verified) => {
+          if (this.#node === undefined || this.#node.key.node === id) this.#keep(verified);
+          return verified;
+        })
+        .finally(() => this.#relocating.delete(id));
+      this.#relocating.set(id, verifying);
+    }
+    return verifying;
   }
 
   async #verify(): Promise<VerifiedNode> {
     const { origin, fetchEdge } = this.#options;
-    const listed = shuffle(await listNodes(origin, fetchEdge));
     let firstFailure: unknown;
-    let secondChoice: VerifiedNode | undefined;
-    for (const node of listed) {
+    let lastChoice: VerifiedNode | undefined;
+    for (const { node } of this.#inOrder(await listNodeHints(origin, fetchEdge))) {
       try {
         const verified = await this.#verifyOne(node);
-        if (!this.#refused.has(verified.route)) return this.#keep(verified);
-        secondChoice ??= verified;
+        if (!this.#isAvoided(verified)) return this.#keep(verified);
+        lastChoice ??= verified;
       } catch (error) {
         firstFailure ??= error;
       }
     }
-    this.#refused.clear();
-    if (secondChoice !== undefined) return this.#keep(secondChoice);
+    if (lastChoice !== undefined) return this.#keep(lastChoice);
     throw (
       firstFailure ??
       new CloisterError('no_node_available', 'The edge’s directory lists no node. Nothing was sent.')
     );
+  }
+
+  /** The node in use first, because it may have what this session asked before in its cache; then at random. */
+  #inOrder(listed: readonly NodeHint[]): readonly NodeHint[] {
+    const own = this.#node?.key.node;
+    const shuffled = shuffle(listed);
+    return [...shuffled.filter(({ node }) => node === own), ...shuffled.filter(({ node }) => node !== own)];
+  }
+
+  #isAvoided(node: VerifiedNode): boolean {
+    const now = this.#options.now().getTime();
+    for (const [route, until] of this.#avoided) if (until <= now) this.#avoided.delete(route);
+    return this.#avoided.has(node.route);
+  }
+
+  /** Milliseconds. */
+  #lifeOf({ key, verifiedAt }: VerifiedNode): { left: number; life: number } {
+    const end = key.notAfter.getTime();
+    return { left: end - this.#options.now().getTime(), life: end - verifiedAt.getTime() };
   }
 
   #keep(node: VerifiedNode): VerifiedNode {
@@ -126,12 +183,12 @@ export class VerifiedSession {
 }
 
 // Spreads clients over nodes; nothing secret hangs on it, so the bias of a modulo does not matter.
-function shuffle(nodes: readonly string[]): string[] {
-  const shuffled = [...nodes];
+function shuffle<T>(items: readonly T[]): T[] {
+  const shuffled = [...items];
   const random = crypto.getRandomValues(new Uint32Array(shuffled.length));
   for (let i = shuffled.length - 1; i > 0; i--) {
     const j = (random[i] ?? 0) % (i + 1);
-    [shuffled[i], shuffled[j]] = [shuffled[j] as string, shuffled[i] as string];
+    [shuffled[i], shuffled[j]] = [shuffled[j] as T, shuffled[i] as T];
   }
   return shuffled;
 }
