@@ -5,7 +5,16 @@ import type { Bytes } from '../bytes/concat.ts';
 import { list, object, octets, oneOf, rule, type Shape, text } from '../bytes/shape.ts';
 import { toUtf8 } from '../bytes/utf8.ts';
 import { LIMIT } from '../wire/limits.ts';
+import { type AzureSnpEvidence, azureSnpShape, encodeAzureSnp } from './azure-evidence.ts';
 import { CERTIFICATE_MAXIMUM_BYTES, CRL_MAXIMUM_BYTES } from './der.ts';
+import {
+  type DeviceEvidence,
+  encodeDeviceEvidence,
+  type NrasEvidence,
+  type NvidiaGpuEvidence,
+  nrasShape,
+  nvidiaGpuShape,
+} from './device-evidence.ts';
 import { readJson } from './read-json.ts';
 import { SNP_REPORT_BYTES } from './snp-report.ts';
 
@@ -25,7 +34,9 @@ export interface SnpEvidence {
 }
 
 /** Evidence of one CPU. */
-export type Evidence = SnpEvidence;
+export type Evidence = SnpEvidence | AzureSnpEvidence;
+
+export type { AzureSnpEvidence, DeviceEvidence, NrasEvidence, NvidiaGpuEvidence };
 
 export interface AttestationBundle {
   readonly version: 1;
@@ -35,6 +46,8 @@ export interface AttestationBundle {
     /** The node statement's exact octets. */
     readonly statement: Bytes;
     readonly evidence: readonly Evidence[];
+    /** Of GPUs. The statement names each by its hash. */
+    readonly devices?: readonly DeviceEvidence[];
   };
   /** Attestation result of the attestation service: a compact JWS. */
   readonly result?: string;
@@ -52,7 +65,11 @@ interface SnpDocument {
 interface BundleDocument {
   readonly version: 1;
   readonly manifest: Bytes;
-  readonly node: { readonly statement: Bytes; readonly evidence: readonly SnpDocument[] };
+  readonly node: {
+    readonly statement: Bytes;
+    readonly evidence: readonly Evidence[];
+    readonly devices?: readonly DeviceEvidence[];
+  };
   readonly result?: string;
 }
 
@@ -77,14 +94,35 @@ const snpShape: Shape<SnpDocument> = rule(
       : undefined,
 );
 
+const snpEvidence: Shape<SnpEvidence> = (value, path, problems) => {
+  const document = snpShape(value, path, problems);
+  return document && toEvidence(document);
+};
+
+/** The shape that the value's `kind` names; a value of another kind is judged by the first, which says so. */
+function byKind<T>(first: string, shapes: Readonly<Record<string, Shape<T>>>): Shape<T> {
+  return (value, path, problems) => {
+    const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
+    const name = typeof kind === 'string' && Object.hasOwn(shapes, kind) ? kind : first;
+    return (shapes[name] as Shape<T>)(value, path, problems);
+  };
+}
+
+const cpuShape = byKind<Evidence>('sev-snp', { 'sev-snp': snpEvidence, 'azure-sev-snp': azureSnpShape });
+const deviceShape = byKind<DeviceEvidence>('nvidia-gpu', { 'nvidia-gpu': nvidiaGpuShape, nras: nrasShape });
+
 const shape: Shape<BundleDocument> = object<BundleDocument>(
   {
     version: oneOf(1),
     manifest: octets(2, LIMIT.bundleBytes),
-    node: object<BundleDocument['node']>({
-      statement: octets(2, LIMIT.bundleBytes),
-      evidence: list(snpShape, 1, 8),
-    }),
+    node: object<BundleDocument['node']>(
+      {
+        statement: octets(2, LIMIT.bundleBytes),
+        evidence: list(cpuShape, 1, 8),
+        devices: list(deviceShape, 1, 17),
+      },
+      ['devices'],
+    ),
     result: text(/^[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,16384}\.[A-Za-z0-9_-]{1,2048}$/, 'a compact JWS'),
   },
   ['result'],
@@ -98,14 +136,10 @@ export function encodeBundle(bundle: AttestationBundle): Bytes {
       manifest: toBase64url(bundle.manifest),
       node: {
         statement: toBase64url(bundle.node.statement),
-        evidence: bundle.node.evidence.map((evidence) => ({
-          kind: evidence.kind,
-          report: toBase64url(evidence.report),
-          [evidence.leaf.kind]: toBase64url(evidence.leaf.certificate),
-          ask: toBase64url(evidence.ask),
-          ark: toBase64url(evidence.ark),
-          crl: toBase64url(evidence.crl),
-        })),
+        evidence: bundle.node.evidence.map(encodeEvidence),
+        ...(bundle.node.devices === undefined
+          ? {}
+          : { devices: bundle.node.devices.map(encodeDeviceEvidence) }),
       },
       ...(bundle.result === undefined ? {} : { result: bundle.result }),
     }),
@@ -121,8 +155,20 @@ export function parseBundle(bundleOctets: Uint8Array): AttestationBundle {
   return {
     version: bundle.version,
     manifest: bundle.manifest,
-    node: { statement: bundle.node.statement, evidence: bundle.node.evidence.map(toEvidence) },
+    node: bundle.node,
     ...(bundle.result === undefined ? {} : { result: bundle.result }),
+  };
+}
+
+function encodeEvidence(evidence: Evidence): Readonly<Record<string, unknown>> {
+  if (evidence.kind === 'azure-sev-snp') return encodeAzureSnp(evidence);
+  return {
+    kind: evidence.kind,
+    report: toBase64url(evidence.report),
+    [evidence.leaf.kind]: toBase64url(evidence.leaf.certificate),
+    ask: toBase64url(evidence.ask),
+    ark: toBase64url(evidence.ark),
+    crl: toBase64url(evidence.crl),
   };
 }
 

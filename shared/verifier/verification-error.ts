@@ -30,6 +30,19 @@ export type EvidenceCode =
   | 'evidence_collateral_signature'
   | 'evidence_collateral_not_valid_now'
   | 'evidence_collateral_mismatch'
+  | 'evidence_gpu_nonce'
+  | 'evidence_gpu_fwid'
+  | 'evidence_device_foreign'
+  | 'evidence_nras_keys_absent'
+  | 'evidence_nras_key_unknown'
+  | 'evidence_nras_signature'
+  | 'evidence_nras_issuer'
+  | 'evidence_nras_not_valid_now'
+  | 'evidence_nras_refused'
+  | 'evidence_nras_devices'
+  | 'evidence_runtime_data'
+  | 'evidence_tpm_quote_signature'
+  | 'evidence_pcr_digest'
   | 'evidence_binding';
 
 /** The bytes are genuine, but not what you trust. */
@@ -74,6 +87,18 @@ export type PolicyCode =
   | 'policy_deployment'
   | 'policy_surface'
   | 'policy_device'
+  | 'policy_gpu_absent'
+  | 'policy_gpu_architecture'
+  | 'policy_gpu_protected_pcie'
+  | 'policy_gpu_debug'
+  | 'policy_gpu_driver'
+  | 'policy_gpu_vbios'
+  | 'policy_gpu_measurements'
+  | 'policy_gpu_revocation'
+  | 'policy_gpu_id'
+  | 'policy_gpu_count'
+  | 'policy_pcrs'
+  | 'policy_secure_boot'
   | 'policy_post_quantum';
 
 export type VerificationCode = EvidenceCode | PolicyCode;

@@ -10,10 +10,17 @@ export interface VerifierCrypto {
   verifyEcdsaP256(point: Bytes, signature: Bytes, message: Bytes): Promise<boolean>;
   /** RSASSA-PSS with SHA-384, MGF1 with SHA-384, salt 48. `spki`: DER of an rsaEncryption key. */
   verifyRsaPss(spki: Bytes, signature: Bytes, message: Bytes): Promise<boolean>;
+  /** RSASSA-PKCS1-v1_5 with SHA-256. `key`: modulus and exponent of a JWK, base64url. */
+  verifyRsaPkcs1(
+    key: { readonly n: string; readonly e: string },
+    signature: Bytes,
+    message: Bytes,
+  ): Promise<boolean>;
   digest(algorithm: 'SHA-256' | 'SHA-384' | 'SHA-512', message: Bytes): Promise<Bytes>;
 }
 
 const RSA_PSS = { name: 'RSA-PSS', hash: 'SHA-384' } as const;
+const RSA_PKCS1 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const;
 const P384 = { name: 'ECDSA', namedCurve: 'P-384' } as const;
 const P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const;
 const SALT_BYTES = 48;
@@ -38,6 +45,14 @@ export const webCrypto: VerifierCrypto = {
       key !== undefined &&
       crypto.subtle.verify({ name: 'RSA-PSS', saltLength: SALT_BYTES }, key, signature, message)
     );
+  },
+  async verifyRsaPkcs1({ n, e }, signature, message) {
+    try {
+      const key = await crypto.subtle.importKey('jwk', { kty: 'RSA', n, e }, RSA_PKCS1, false, ['verify']);
+      return await crypto.subtle.verify(RSA_PKCS1, key, signature, message);
+    } catch {
+      return false;
+    }
   },
   async digest(algorithm, message) {
     return new Uint8Array(await crypto.subtle.digest(algorithm, message));

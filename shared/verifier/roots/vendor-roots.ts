@@ -9,4 +9,11 @@ export interface VendorRoots {
     /** Lower-case hex. */
     readonly spkiSha256: string;
   }[];
+  /** Intel's. Absent: none is trusted, and no TDX evidence passes. */
+  readonly intel?: readonly {
+    /** Lower-case hex. */
+    readonly spkiSha256: string;
+  }[];
+  /** Roots of NVIDIA's device identities, lower-case hex SHA-256 of the SubjectPublicKeyInfo. Absent: no GPU is trusted. */
+  readonly nvidia?: readonly string[];
 }
