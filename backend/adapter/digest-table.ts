@@ -1,6 +1,6 @@
 // A set of digests, each with a few octets beside it, in typed arrays: ten million of them fit into a quarter of a gigabyte.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * Words kept of each SHA-256: 128 bits. Cutting a digest can only make two different inputs look the same, never one input look
@@ -85,7 +85,10 @@ export class DigestTable {
   }
 
   #digest(input: Uint8Array): Uint32Array {
-    const octets = createHash('sha256').update(this.#salt).update(input).digest();
+    const salted = new Uint8Array(this.#salt.length + input.length);
+    salted.set(this.#salt);
+    salted.set(input, this.#salt.length);
+    const octets = hash('sha256', salted, 'buffer');
     const digest = new Uint32Array(DIGEST_WORDS);
     for (let i = 0; i < DIGEST_WORDS; i++) digest[i] = octets.readUInt32LE(4 * i);
     // The first word says whether a slot is taken.
