@@ -4,8 +4,10 @@
 // trustee and virtee/sev. Computed on 2026-11-23 from certificates under which captured reports of each product verified.
 // AMD publishes no list of pins.
 
+import { INTEL_ROOTS } from './intel.ts';
 import type { VendorRoots } from './vendor-roots.ts';
 
+/** What the verifier pins unless it is told other roots: AMD's here, Intel's from beside. */
 export const PINNED_ROOTS: VendorRoots = {
   amd: [
     // ARK-Milan, serial 0x10000, 2020-10-22 to 2045-10-22
@@ -24,4 +26,5 @@ export const PINNED_ROOTS: VendorRoots = {
       spkiSha256: '4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08',
     },
   ],
+  intel: INTEL_ROOTS,
 };
