@@ -102,12 +102,14 @@ export async function sealedFetch(
   const type = response.headers.get('content-type')?.toLowerCase();
   if (type !== MEDIA_TYPE.chunkedResponse || response.status !== 200 || response.body === null)
     return readUnsealed(response);
-  const body = countOctets(response.body);
+  const body = watch(response.body, request.signal);
   try {
     const inner = await decodeBhttpResponse(exchange.openResponse(body.stream), {
       maxHeaderBytes: LIMIT.innerHeaderBytes,
     });
-    const content = NULL_BODY_STATUSES.has(inner.status) ? null : withClientErrors(inner.body);
+    const content = NULL_BODY_STATUSES.has(inner.status)
+      ? null
+      : withClientErrors(inner.body, request.signal);
     const headers = inner.headers.map(([name, value]): [string, string] => [name, value]);
     return readSealed(new Response(content, { status: inner.status, headers }));
   } catch (error) {
@@ -141,23 +143,39 @@ function fail(error: unknown): never {
   throw error;
 }
 
-function countOctets(body: ReadableStream<Uint8Array>): {
-  readonly stream: ReadableStream<Uint8Array>;
-  readonly any: boolean;
-} {
+// Watches the sealed body: whether any of it came, and the caller's signal, whatever the fetch below makes of that.
+function watch(
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+): { readonly stream: ReadableStream<Uint8Array>; readonly any: boolean } {
   let any = false;
   const reader = body.getReader();
+  let abort = (): void => {};
   const stream = new ReadableStream<Uint8Array>(
     {
+      start(controller) {
+        abort = () => {
+          controller.error(signal.reason);
+          reader.cancel(signal.reason).catch(() => {});
+        };
+        signal.addEventListener('abort', abort, { once: true });
+        if (signal.aborted) abort();
+      },
       async pull(controller) {
         const { done, value } = await reader.read();
-        if (done) controller.close();
-        else {
+        if (signal.aborted) return;
+        if (done) {
+          signal.removeEventListener('abort', abort);
+          controller.close();
+        } else {
           any ||= value.length > 0;
           controller.enqueue(value);
         }
       },
-      cancel: (reason) => reader.cancel(reason),
+      cancel(reason) {
+        signal.removeEventListener('abort', abort);
+        return reader.cancel(reason);
+      },
     },
     { highWaterMark: 0 },
   );
@@ -224,7 +242,10 @@ async function send(
 }
 
 // The body's errors are turned into the client's own, so that a caller sees StreamTruncatedError and not a transport's words.
-function withClientErrors(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array<ArrayBuffer>> {
+function withClientErrors(
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
@@ -233,7 +254,7 @@ function withClientErrors(body: ReadableStream<Uint8Array>): ReadableStream<Uint
         if (done) controller.close();
         else controller.enqueue(value as Uint8Array<ArrayBuffer>);
       } catch (error) {
-        controller.error(clientError(error));
+        controller.error(clientError(error, signal));
       }
     },
     cancel(reason) {
