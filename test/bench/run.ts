@@ -1,5 +1,6 @@
 // `npm run bench [-- --json] [-- group …]`: prints every figure with a floor from the same run.
 
+import { adapterFigures } from './adapter.ts';
 import type { FigureGroup } from './measure.ts';
 import { openRequestFigures } from './open-request.ts';
 import { peerFigures } from './peers.ts';
@@ -9,6 +10,7 @@ const GROUPS: Readonly<Record<string, FigureGroup>> = {
   'open-request': openRequestFigures,
   'seal-record': sealRecordFigures,
   peers: peerFigures,
+  adapter: adapterFigures,
 };
 
 const args = process.argv.slice(2);
