@@ -63,6 +63,25 @@ export function wordOr<W extends string, T>(word: W, shape: Shape<T>): Shape<W |
   return (value, path, problems) => (value === word ? word : shape(value, path, problems));
 }
 
+/**
+ * The shape that a member of the value names, such as `kind`. A value that names none is read with the shape of `fallback`,
+ * which says what is wrong with the member.
+ */
+export function byMember<T>(
+  member: string,
+  fallback: string,
+  shapes: Readonly<Record<string, Shape<T>>>,
+): Shape<T> {
+  return (value, path, problems) => {
+    const named =
+      typeof value === 'object' && value !== null && Object.hasOwn(value, member)
+        ? (value as Record<string, unknown>)[member]
+        : undefined;
+    const name = typeof named === 'string' && Object.hasOwn(shapes, named) ? named : fallback;
+    return (shapes[name] as Shape<T>)(value, path, problems);
+  };
+}
+
 /** One of these values, compared by identity. */
 export function oneOf<const T extends string | number | boolean | null>(...allowed: readonly T[]): Shape<T> {
   return (value, path, problems) => {

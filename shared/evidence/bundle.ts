@@ -2,7 +2,7 @@
 
 import { toBase64url } from '../bytes/base64url.ts';
 import type { Bytes } from '../bytes/concat.ts';
-import { list, object, octets, oneOf, rule, type Shape, text } from '../bytes/shape.ts';
+import { byMember, list, object, octets, oneOf, rule, type Shape, text } from '../bytes/shape.ts';
 import { toUtf8 } from '../bytes/utf8.ts';
 import { LIMIT } from '../wire/limits.ts';
 import { type AzureSnpEvidence, azureSnpShape, encodeAzureSnp } from './azure-evidence.ts';
@@ -17,6 +17,7 @@ import {
 } from './device-evidence.ts';
 import { readJson } from './read-json.ts';
 import { SNP_REPORT_BYTES } from './snp-report.ts';
+import { encodeTdx, type TdxEvidence, tdxShape } from './tdx-evidence.ts';
 
 /** A SEV-SNP report with every endorsement that verifying it takes. All DER, all exact octets. */
 export interface SnpEvidence {
@@ -34,9 +35,9 @@ export interface SnpEvidence {
 }
 
 /** Evidence of one CPU. */
-export type Evidence = SnpEvidence | AzureSnpEvidence;
+export type Evidence = SnpEvidence | AzureSnpEvidence | TdxEvidence;
 
-export type { AzureSnpEvidence, DeviceEvidence, NrasEvidence, NvidiaGpuEvidence };
+export type { AzureSnpEvidence, DeviceEvidence, NrasEvidence, NvidiaGpuEvidence, TdxEvidence };
 
 export interface AttestationBundle {
   readonly version: 1;
@@ -99,17 +100,15 @@ const snpEvidence: Shape<SnpEvidence> = (value, path, problems) => {
   return document && toEvidence(document);
 };
 
-/** The shape that the value's `kind` names; a value of another kind is judged by the first, which says so. */
-function byKind<T>(first: string, shapes: Readonly<Record<string, Shape<T>>>): Shape<T> {
-  return (value, path, problems) => {
-    const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
-    const name = typeof kind === 'string' && Object.hasOwn(shapes, kind) ? kind : first;
-    return (shapes[name] as Shape<T>)(value, path, problems);
-  };
-}
-
-const cpuShape = byKind<Evidence>('sev-snp', { 'sev-snp': snpEvidence, 'azure-sev-snp': azureSnpShape });
-const deviceShape = byKind<DeviceEvidence>('nvidia-gpu', { 'nvidia-gpu': nvidiaGpuShape, nras: nrasShape });
+const cpuShape = byMember<Evidence>('kind', 'sev-snp', {
+  'sev-snp': snpEvidence,
+  'azure-sev-snp': azureSnpShape,
+  tdx: tdxShape,
+});
+const deviceShape = byMember<DeviceEvidence>('kind', 'nvidia-gpu', {
+  'nvidia-gpu': nvidiaGpuShape,
+  nras: nrasShape,
+});
 
 const shape: Shape<BundleDocument> = object<BundleDocument>(
   {
@@ -162,6 +161,7 @@ export function parseBundle(bundleOctets: Uint8Array): AttestationBundle {
 
 function encodeEvidence(evidence: Evidence): Readonly<Record<string, unknown>> {
   if (evidence.kind === 'azure-sev-snp') return encodeAzureSnp(evidence);
+  if (evidence.kind === 'tdx') return encodeTdx(evidence);
   return {
     kind: evidence.kind,
     report: toBase64url(evidence.report),

@@ -2,7 +2,7 @@
 
 import { toBase64url } from '../bytes/base64url.ts';
 import type { Bytes } from '../bytes/concat.ts';
-import { sha512 } from '../bytes/digest.ts';
+import { sha256, sha512 } from '../bytes/digest.ts';
 import { formatInstant } from '../bytes/instant.ts';
 import { instant, list, object, octets, oneOf, rule, type Shape, text } from '../bytes/shape.ts';
 import { toUtf8 } from '../bytes/utf8.ts';
@@ -99,4 +99,9 @@ export function parseStatement(statementOctets: Uint8Array): NodeStatement {
 /** The CPU report's report_data: SHA-512( "cloister node statement v1" ‖ 0x00 ‖ statement ), 64 octets. */
 export function reportDataOf(statementOctets: Uint8Array): Promise<Bytes> {
   return sha512(labelled(STATEMENT_LABEL, statementOctets));
+}
+
+/** extraData of a vTPM's quote on Azure, where a guest cannot choose report_data: SHA-256 of the same, 32 octets. */
+export function quoteDataOf(statementOctets: Uint8Array): Promise<Bytes> {
+  return sha256(labelled(STATEMENT_LABEL, statementOctets));
 }

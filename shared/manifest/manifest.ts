@@ -5,6 +5,7 @@ import type { Bytes } from '../bytes/concat.ts';
 import { sha256 } from '../bytes/digest.ts';
 import { parseInstant } from '../bytes/instant.ts';
 import {
+  byMember,
   integer,
   list,
   object,
@@ -19,12 +20,14 @@ import {
 } from '../bytes/shape.ts';
 import { parseStrictJson } from '../bytes/strict-json.ts';
 import { toUtf8 } from '../bytes/utf8.ts';
+import { type AzureSnpReferenceValue, azureSnpReferenceValue } from './azure-reference-value.ts';
 import { parseDeployment } from './deployment.ts';
 import { ManifestError } from './manifest-error.ts';
 import { type SnpReferenceValue, snpReferenceValue } from './snp-reference-value.ts';
+import { type TdxReferenceValue, tdxReferenceValue } from './tdx-reference-value.ts';
 
-/** Reference values of one role. */
-export type ReferenceValue = SnpReferenceValue;
+/** Reference values of one role, by kind of TEE. */
+export type ReferenceValue = SnpReferenceValue | TdxReferenceValue | AzureSnpReferenceValue;
 
 /** A deployment that the manifest allows. */
 export interface ManifestDeployment {
@@ -58,7 +61,12 @@ export interface Manifest {
 }
 
 const MAXIMUM_BYTES = 512 * 1024;
-const values = list(snpReferenceValue, 1, 32);
+const referenceValue = byMember<ReferenceValue>('tee', 'sev-snp', {
+  'sev-snp': snpReferenceValue,
+  tdx: tdxReferenceValue,
+  'azure-sev-snp': azureSnpReferenceValue,
+});
+const values = list(referenceValue, 1, 32);
 
 const noOwners: Shape<readonly never[]> = (value, path, problems) =>
   Array.isArray(value) && value.length === 0

@@ -1,6 +1,7 @@
 // What a manifest expects of a SEV-SNP guest and its platform. Every expectation is stated; an absent one is refused.
 
 import { hexText, integer, list, object, oneOf, type Shape, text, wordOr } from '../bytes/shape.ts';
+import { type GpuReferenceValue, gpuReferenceValue } from './gpu-reference-value.ts';
 
 type Switch = 'any' | 'required';
 
@@ -66,7 +67,7 @@ export interface SnpReferenceValue {
   /** Provider keys that are trusted in place of a chip key, by CSP_ID. Empty: none. */
   readonly vlek_providers: readonly string[];
   /** Whether the node must show a GPU. */
-  readonly gpu: 'none';
+  readonly gpu: 'none' | GpuReferenceValue;
 }
 
 const octet = integer(0, 255);
@@ -133,5 +134,5 @@ export const snpReferenceValue: Shape<SnpReferenceValue> = object<SnpReferenceVa
   chip_ids: wordOr('any', list(hexText(64), 1, 4096)),
   masked_chip_id: oneOf('refused', 'accepted'),
   vlek_providers: list(text(/^[ -~]{1,128}$/, 'printable ASCII'), 0, 64),
-  gpu: oneOf('none'),
+  gpu: wordOr('none', gpuReferenceValue),
 });

@@ -1,6 +1,7 @@
 // What a manifest expects of an Intel TDX guest and its platform. Every expectation is stated; an absent one is refused.
 
 import { hexText, integer, list, object, oneOf, type Shape, wordOr } from '../bytes/shape.ts';
+import { type GpuReferenceValue, gpuReferenceValue } from './gpu-reference-value.ts';
 
 /** Statuses of Intel's that a manifest may accept. `Revoked` and unsupported platforms are never acceptable. */
 export const ACCEPTABLE_TCB_STATUSES = [
@@ -53,7 +54,7 @@ export interface TdxReferenceValue {
   /** Known machines by PPID, 16 octets in hex. */
   readonly ppids: Digests;
   /** Whether the node must show a GPU. */
-  readonly gpu: 'none';
+  readonly gpu: 'none' | GpuReferenceValue;
 }
 
 const off = oneOf('any', 'off');
@@ -85,5 +86,5 @@ export const tdxReferenceValue: Shape<TdxReferenceValue> = object<TdxReferenceVa
   tcb_statuses: list(oneOf(...ACCEPTABLE_TCB_STATUSES), 1, ACCEPTABLE_TCB_STATUSES.length),
   minimum_tcb_evaluation_data_number: integer(0, 0xffffffff),
   ppids: wordOr('any', list(hexText(16), 1, 4096)),
-  gpu: oneOf('none'),
+  gpu: wordOr('none', gpuReferenceValue),
 });

@@ -6,7 +6,7 @@ import { equalBytes } from '../bytes/equal.ts';
 import { formatInstant } from '../bytes/instant.ts';
 import { parseBundle } from '../evidence/bundle.ts';
 import { coreDigest, type NodeCore, parseCore } from '../evidence/node-core.ts';
-import { parseStatement, reportDataOf } from '../evidence/node-statement.ts';
+import { parseStatement, quoteDataOf, reportDataOf } from '../evidence/node-statement.ts';
 import { type Deployment, parseDeployment } from '../manifest/deployment.ts';
 import { type Manifest, manifestDigest, manifestExpiry, parseManifest } from '../manifest/manifest.ts';
 import { ManifestError } from '../manifest/manifest-error.ts';
@@ -17,7 +17,9 @@ import type { VendorRoots } from './roots/vendor-roots.ts';
 import { compare, type Step, StepLog, StoppedVerification } from './step.ts';
 import type { VerificationFailure } from './verification-error.ts';
 import { type VerifierCrypto, webCrypto } from './verifier-crypto.ts';
-import { verifySnpEvidence } from './verify-snp-evidence.ts';
+import { verifyDevices } from './verify-devices.ts';
+import { verifyEvidence } from './verify-evidence.ts';
+import type { CertificateStatusOf } from './verify-nvidia-gpu.ts';
 
 export type { Step } from './step.ts';
 
@@ -29,6 +31,10 @@ export interface VerificationContext {
   readonly roots?: VendorRoots;
   /** Default: WebCrypto. */
   readonly crypto?: VerifierCrypto;
+  /** Key set of NVIDIA's attestation service, fetched from NVIDIA by the caller. Absent: no verdict of it counts. */
+  readonly nrasKeys?: Uint8Array | undefined;
+  /** What the caller knows from NVIDIA's OCSP responder. Absent: no status is known. */
+  readonly gpuCertificateStatus?: CertificateStatusOf | undefined;
 }
 
 /** Either a key, or why there is none; every step that was taken in both cases. */
@@ -124,6 +130,8 @@ export async function verifyBundle(
       now,
       roots: context.roots ?? PINNED_ROOTS,
       crypto: context.crypto ?? webCrypto,
+      nrasKeys: context.nrasKeys && concat(context.nrasKeys),
+      gpuCertificateStatus: context.gpuCertificateStatus,
     });
     if (log.violations.length === 0)
       return { ok: true, key: new AttestedKey(MAKER, findings), steps: log.steps };
@@ -143,7 +151,7 @@ async function findOut(
   log: StepLog,
   octets: Bytes,
   policy: Policy,
-  { now, roots, crypto }: Required<VerificationContext>,
+  { now, roots, crypto, nrasKeys, gpuCertificateStatus }: Required<VerificationContext>,
 ): Promise<Findings> {
   const bundle = await log.must('bundle.form', 'The bundle can be read in exactly one way', () => ({
     result: 'pass',
@@ -214,28 +222,46 @@ async function findOut(
         };
   });
   const trust = { roots, hardware: policy.roots.hardware, simulated: policy.roots.simulated };
-  const genuine = await verifySnpEvidence(log, evidence, trust, now, crypto);
+  const genuine = await verifyEvidence(log, evidence, trust, now, crypto);
 
-  const expectedBinding = await reportDataOf(bundle.node.statement);
+  const bindingOf = genuine.kind === 'azure-sev-snp' ? quoteDataOf : reportDataOf;
+  const expectedBinding = await bindingOf(bundle.node.statement);
   await log.must('binding.report-data', 'The report was made for this statement and no other', () =>
     compare(
-      equalBytes(genuine.report.reportData, expectedBinding),
+      equalBytes(genuine.chosen, expectedBinding),
       'evidence_binding',
       toBase64url(expectedBinding),
-      toBase64url(genuine.report.reportData),
+      toBase64url(genuine.chosen),
     ),
   );
 
+  const digest = await coreDigest(statement.core);
+  const devices = await verifyDevices(log, bundle.node.devices ?? [], {
+    statement,
+    coreDigest: digest,
+    trust: {
+      roots: roots.nvidia ?? [],
+      hardware: policy.roots.hardware,
+      simulated: policy.roots.simulated,
+    },
+    nrasKeys,
+    statusOf: gpuCertificateStatus,
+    now,
+    crypto,
+  });
+
   const deployment = await findDeployment(manifest, core);
-  judgeNode(log, { core, statement, manifest, manifestHash, deployment, genuine, policy });
+  judgeNode(log, { core, manifest, manifestHash, deployment, genuine, devices, policy });
 
   const ends = [core.notAfter, statement.notAfter, genuine.notAfter, manifestExpiry(manifest)];
+  if (devices.notAfter) ends.push(devices.notAfter);
   return {
     node: toBase64url(core.node),
     coreOctets: statement.core,
-    coreDigest: toBase64url(await coreDigest(statement.core)),
+    coreDigest: toBase64url(digest),
     deploymentOctets: deployment?.octets ?? new Uint8Array(),
-    assurance: genuine.chain.assurance,
+    assurance:
+      genuine.assurance === 'simulated' || devices.assurance === 'simulated' ? 'simulated' : 'hardware',
     notAfter: new Date(Math.min(...ends.map((end) => end.getTime()))),
     policy,
   };

@@ -5,9 +5,10 @@
 // AMD publishes no list of pins.
 
 import { INTEL_ROOTS } from './intel.ts';
+import { NVIDIA_DEVICE_ROOTS } from './nvidia.ts';
 import type { VendorRoots } from './vendor-roots.ts';
 
-/** What the verifier pins unless it is told other roots: AMD's here, Intel's from beside. */
+/** What the verifier pins unless it is told other roots: AMD's here, Intel's and NVIDIA's from beside. */
 export const PINNED_ROOTS: VendorRoots = {
   amd: [
     // ARK-Milan, serial 0x10000, 2020-10-22 to 2045-10-22
@@ -27,4 +28,5 @@ export const PINNED_ROOTS: VendorRoots = {
     },
   ],
   intel: INTEL_ROOTS,
+  nvidia: NVIDIA_DEVICE_ROOTS,
 };
