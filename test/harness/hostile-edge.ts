@@ -74,7 +74,7 @@ export function startHostileEdge(
       asked.push(`${method} ${pathname}`);
       if (method !== 'GET') return answer();
       if (pathname === DIRECTORY_PATH)
-        return Response.json({ nodes: [...bundles.keys()].map((node) => ({ node })) });
+        return Response.json({ nodes: [...bundles.keys()].map((node) => ({ node, keys: [] })) });
       const bundle = bundles.get(pathname.slice(DIRECTORY_PATH.length + 1));
       return bundle === undefined ? new Response(null, { status: 404 }) : new Response(bundle);
     },

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import OpenAI from 'openai';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { DEFAULT_MODEL } from '../../backend/engine/weights/model-catalogue.ts';
 import { FOLDER } from '../../deploy/local/folders.ts';
 import { tryPort } from '../../deploy/local/free-port.ts';
@@ -42,7 +42,7 @@ interface Started {
 }
 
 const starts: Started[] = [];
-afterEach(() => {
+afterAll(() => {
   // Only what a failed test left: each test ends its own start.
   for (const { npm } of starts.splice(0))
     for (const left of processTree(npm.pid)) if (isAlive(left)) process.kill(left.pid, 'SIGKILL');
@@ -137,7 +137,7 @@ describe.skipIf(!ready)(
       START_MILLISECONDS * 2,
     );
 
-    test(
+    test.concurrent(
       'ends every process on SIGINT to its group, as ctrl-C sends it',
       async () => {
         const started = await npmStart();
@@ -148,7 +148,7 @@ describe.skipIf(!ready)(
       START_MILLISECONDS * 2,
     );
 
-    test(
+    test.concurrent(
       'ends every process when its launcher is killed without a chance to clean up',
       async () => {
         const started = await npmStart();
@@ -160,7 +160,7 @@ describe.skipIf(!ready)(
       START_MILLISECONDS * 2,
     );
 
-    test.each([
+    test.concurrent.each([
       ['debug', 'policy_debug', 5],
       ['replayed', 'evidence_binding', 4],
     ])(

@@ -249,11 +249,11 @@ describe.each(HOPS)('between %s', (_, hopOf) => {
     expect(octets).toBeLessThanOrEqual(applied?.handedOutAtMost ?? -1);
   });
 
-  test('one octet flipped at each of 24 places spread over the answer', async () => {
+  test('one octet flipped at each of six places spread over the answer', async () => {
     const hop = hopOf();
     if (hop === undefined) throw new Error('no hop');
-    for (let step = 0; step < 24; step++) {
-      hop.change = (body) => flip(body, Math.floor((body.length * step) / 24) + (step % 3), step % 8);
+    for (let step = 0; step < 6; step++) {
+      hop.change = (body) => flip(body, Math.floor((body.length * step) / 6) + (step % 3), step % 8);
       const { text, error } = await ask();
       expect(error).toBeInstanceOf(CloisterError);
       expect((error as CloisterError).code).toMatch(/^(stream_truncated|response_corrupted)$/);
