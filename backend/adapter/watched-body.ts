@@ -33,7 +33,8 @@ export class WatchedBody {
         },
         cancel: (reason) => reader.cancel(reason),
       },
-      { highWaterMark: 0 },
+      // Two ahead, so that the end of a body in one piece is known before its key is used, and the tick counts from its arrival.
+      { highWaterMark: 2 },
     );
   }
 
