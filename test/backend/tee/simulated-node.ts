@@ -11,7 +11,7 @@ import { createSimulatedTee } from '../../../backend/tee/simulated/tee.ts';
 import { toBase64url } from '../../../shared/bytes/base64url.ts';
 import type { Bytes } from '../../../shared/bytes/concat.ts';
 import { toHex } from '../../../shared/bytes/hex.ts';
-import { type AttestationBundle, encodeBundle } from '../../../shared/evidence/bundle.ts';
+import { type AttestationBundle, encodeBundle, type SnpEvidence } from '../../../shared/evidence/bundle.ts';
 import { encodeCore, type NodeCore } from '../../../shared/evidence/node-core.ts';
 import {
   encodeStatement,
@@ -140,4 +140,11 @@ export async function simulatedNode(
     ...changes.policy,
   };
   return { bundle: encodeBundle(parts), parts, policy, manifest };
+}
+
+/** The CPU's evidence in a simulated node's bundle. */
+export function snpEvidenceOf({ node }: AttestationBundle): SnpEvidence {
+  const [evidence] = node.evidence;
+  if (evidence?.kind !== 'sev-snp') throw new Error('no SEV-SNP evidence');
+  return evidence;
 }

@@ -7,7 +7,13 @@ import { PINNED_ROOTS } from '../../../shared/verifier/roots/amd.ts';
 import { StepLog } from '../../../shared/verifier/step.ts';
 import { webCrypto } from '../../../shared/verifier/verifier-crypto.ts';
 import { type GenuineSnp, verifySnpEvidence } from '../../../shared/verifier/verify-snp-evidence.ts';
-import { measurement, now, simulatedNode, testPlatform } from '../../backend/tee/simulated-node.ts';
+import {
+  measurement,
+  now,
+  simulatedNode,
+  snpEvidenceOf,
+  testPlatform,
+} from '../../backend/tee/simulated-node.ts';
 
 // Judgement takes evidence that was verified; these tests bend it afterwards to reach what the simulator does not play.
 type Bend = (genuine: GenuineSnp) => GenuineSnp;
@@ -27,8 +33,7 @@ async function codes(
   wanted: Partial<SnpReferenceValue> = {},
   acceptMilan = false,
 ): Promise<readonly string[]> {
-  const [evidence] = (await simulatedNode()).parts.node.evidence;
-  if (!evidence) throw new Error('no evidence');
+  const evidence = snpEvidenceOf((await simulatedNode()).parts);
   const trust = { roots: PINNED_ROOTS, hardware: false, simulated: [(await testPlatform()).rootSpkiSha256] };
   const genuine = await verifySnpEvidence(new StepLog(), evidence, trust, now, webCrypto);
   const log = new StepLog();

@@ -13,7 +13,7 @@ import { webCrypto } from '../../../shared/verifier/verifier-crypto.ts';
 import { verifyBundle } from '../../../shared/verifier/verify-bundle.ts';
 import { verifySnpChain } from '../../../shared/verifier/verify-snp-chain.ts';
 import { verifySnpReport } from '../../../shared/verifier/verify-snp-report.ts';
-import { now, simulatedNode, testPlatform } from '../../backend/tee/simulated-node.ts';
+import { now, simulatedNode, snpEvidenceOf, testPlatform } from '../../backend/tee/simulated-node.ts';
 
 /** Every n-th bit; n is odd, so that all positions within an octet come up. */
 const REPORT_STRIDE = 7;
@@ -21,9 +21,7 @@ const CERTIFICATE_STRIDE = 61;
 const STATEMENT_STRIDE = 61;
 
 async function soundEvidence(): Promise<SnpEvidence> {
-  const [evidence] = (await simulatedNode()).parts.node.evidence;
-  if (!evidence) throw new Error('no evidence');
-  return evidence;
+  return snpEvidenceOf((await simulatedNode()).parts);
 }
 
 function flip(octets: Uint8Array, bit: number): Uint8Array<ArrayBuffer> {

@@ -18,6 +18,7 @@ import {
   measurement,
   now,
   simulatedNode,
+  snpEvidenceOf,
   testPlatform,
 } from '../../backend/tee/simulated-node.ts';
 
@@ -210,8 +211,7 @@ describe('the bytes', () => {
   });
   it('evidence_chain_profile: a VCEK sent as a VLEK', async () => {
     const { parts } = await simulatedNode();
-    const [evidence] = parts.node.evidence;
-    if (!evidence) throw new Error('no evidence');
+    const evidence = snpEvidenceOf(parts);
     const swapped: SnpEvidence = { ...evidence, leaf: { ...evidence.leaf, kind: 'vlek' } };
     expect(await refusal({ bundle: { node: { ...parts.node, evidence: [swapped] } } })).toEqual([
       'evidence_chain_profile',
@@ -219,8 +219,7 @@ describe('the bytes', () => {
   });
   it('evidence_certificate_malformed, evidence_report_malformed', async () => {
     const { parts } = await simulatedNode();
-    const [evidence] = parts.node.evidence;
-    if (!evidence) throw new Error('no evidence');
+    const evidence = snpEvidenceOf(parts);
     const ask = evidence.ask.slice(0, -1);
     const report = evidence.report.slice();
     report[0] = 6;
