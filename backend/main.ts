@@ -10,6 +10,7 @@ import { parseDeployment } from '../shared/manifest/deployment.ts';
 import { deploymentOctets, parseManifest } from '../shared/manifest/manifest.ts';
 import { parsePolicy } from '../shared/verifier/policy.ts';
 import { Admission } from './adapter/admission.ts';
+import { DEFAULT_PACING } from './adapter/answer-request.ts';
 import { createAdapter } from './adapter/create-adapter.ts';
 import { GenerationMemory } from './adapter/generation-memory.ts';
 import { ReplayMemory } from './adapter/replay-memory.ts';
@@ -145,6 +146,7 @@ async function main(): Promise<void> {
     node: toBase64url(identity.node),
     bundle: () => epochs.current.bundle,
     slots: config.engine.sequences,
+    pacing: config.length_hiding === false ? { ...DEFAULT_PACING, padding: undefined } : DEFAULT_PACING,
     log,
   });
   const { host: hostname, port } = config.listen;

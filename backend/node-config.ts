@@ -42,6 +42,8 @@ const schema = v.strictObject({
     temperature: v.pipe(v.number(), v.minValue(0), v.maxValue(2)),
     top_p: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
   }),
+  /** False: answers leave as long and as soon as the engine gives them (docs/length-hiding.md). Absent: padded. */
+  length_hiding: v.optional(v.boolean()),
   sandbox: v.picklist(['auto', 'landlock', 'none']),
   run_folder: folder,
 });

@@ -12,6 +12,8 @@ import type { PaddingPolicy } from './padding-policy.ts';
 const CONTENT_PREFIX = 2;
 /** Empty content chunk and empty trailer section. */
 const MESSAGE_END = 2;
+/** From so many ticks with more than the least a stream has a rhythm of its own. */
+const RHYTHM_TICKS = 3;
 const NOTHING: Bytes = new Uint8Array(0);
 
 /** One stream to pace. */
@@ -35,7 +37,7 @@ export interface PacedStream {
  * Yields the plaintext of one sealed piece at each tick until the engine has ended and the total fills its bucket. Every length is
  * `leastOctets` times a power of two, up to `mostOctets`. Octets leave at the first tick after they came; what would need a
  * larger piece than the others fill may stay one tick longer. Ticks at which the engine gave nothing are filled up whole. After the
- * end come ticks like those before it, as zero octets after the message (RFC 9292 section 3.8).
+ * end come ticks like the busy ones before it, as zero octets after the message (RFC 9292 section 3.8).
  * Reads no faster than the ticks are taken.
  * @throws the signal's reason when it aborts
  */
@@ -60,9 +62,11 @@ export async function* paceEvents(
       if (sizes.length > 0) ticks.push(sizes);
     }
     let left = lengthBucket(sent, policy.streamBuckets) - sent;
-    for (let back = 0; left > 0; back++) {
+    const busy = ticks.filter(([first = 0]) => first > policy.leastOctets);
+    const rhythm = busy.length < RHYTHM_TICKS ? [[policy.usualOctets]] : busy.reverse();
+    for (let tick = 0; left > 0; tick++) {
       await source.untilTick();
-      for (const like of ticks[ticks.length - 1 - (back % ticks.length)] ?? []) {
+      for (const like of rhythm[tick % rhythm.length] ?? []) {
         if (left <= 0) break;
         const size = sizeBelow(Math.min(like, left), policy);
         left -= size;

@@ -10,7 +10,7 @@ import { DIRECTORY_PATH, GATEWAY_PATH, HEALTH_PATH, INFERENCE_PREFIX } from '../
 import type { Engine, EngineRequest, EngineResponse } from '../engine/engine.ts';
 import { type LogEvent, roundUpToPowerOfTwo } from '../node-event.ts';
 import type { Admission } from './admission.ts';
-import { type AnswerOutcome, answerRequest } from './answer-request.ts';
+import { type AnswerOutcome, answerRequest, type Pacing } from './answer-request.ts';
 import type { Claim, GenerationMemory } from './generation-memory.ts';
 import { type OpenedRequest, type Opening, openRequest } from './open-request.ts';
 import { Refusal } from './refusal.ts';
@@ -31,6 +31,8 @@ export interface AdapterParts {
   readonly bundle: () => Bytes;
   /** Most requests answered at once; the load header is relative to it. */
   readonly slots: number;
+  /** What is hidden of the length and rhythm of answers; DEFAULT_PACING when absent. */
+  readonly pacing?: Pacing;
   readonly log: LogEvent;
 }
 
@@ -97,7 +99,7 @@ export function createAdapter(parts: AdapterParts): Hono {
     const outcome: AnswerOutcome = { status: 0, outcome: 'complete' };
     const gone = new AbortController();
     const engine = noteAnswer(parts.engine);
-    const pieces = answerRequest(opened, engine, parts.routes, gone.signal, outcome);
+    const pieces = answerRequest(opened, engine, parts.routes, gone.signal, outcome, parts.pacing);
     let sealedOctets = 0;
     inFlight++;
     const finish = (): void => {

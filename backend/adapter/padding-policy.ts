@@ -10,6 +10,11 @@ export interface PaddingPolicy {
   readonly leastOctets: number;
   /** The largest piece, `leastOctets` doubled some times, at most 8192. More than that in one tick goes out as several of these. */
   readonly mostOctets: number;
+  /**
+   * What a tick holds of a usual answer: `leastOctets` doubled some times. A stream that ended before it had a rhythm of its own goes
+   * on like this.
+   */
+  readonly usualOctets: number;
   /** Total of a stream; its floor is a multiple of `leastOctets`, as are its steps. */
   readonly streamBuckets: LengthBuckets;
   /** Total of an answer that is not streamed, and of a sealed error. */
@@ -21,6 +26,7 @@ export const DEFAULT_PADDING: PaddingPolicy = {
   tickMilliseconds: 250,
   leastOctets: 512,
   mostOctets: 8192,
+  usualOctets: 2048,
   streamBuckets: { floor: 4096, stepsPerDoubling: 2 },
   answerBuckets: MESSAGE_BUCKETS,
 };

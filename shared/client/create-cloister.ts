@@ -26,6 +26,8 @@ export interface CloisterOptions {
   readonly now?: () => Date;
   /** Waits between attempts. Default: the runtime's timer. */
   readonly sleep?: Sleep;
+  /** False sends requests as long as they are; otherwise they are padded to few lengths. */
+  readonly hideLength?: boolean;
   /** Default: WebCrypto, with JavaScript fallbacks where the runtime lacks an algorithm. */
   readonly provider?: SealingProvider;
 }
@@ -62,6 +64,7 @@ export function createCloister(options: CloisterOptions): Cloister {
     fetchEdge,
     now,
     provider: options.provider ?? webCryptoProvider,
+    hideLength: options.hideLength ?? true,
     sdk: `cloister/${VERSION}`,
   };
 

@@ -2,11 +2,11 @@
 
 import { type Bytes, concat } from '../bytes/concat.ts';
 
-/** Which lengths may appear: `floor`, and above it a fixed number of even steps from each power of two to the next. */
+/** Which lengths may appear: `floor`, and above it a fixed number of even steps from each doubling of it to the next. */
 export interface LengthBuckets {
-  /** The smallest length, in octets: a power of two. */
+  /** The smallest length, in octets. */
   readonly floor: number;
-  /** Lengths per doubling: 1, 2, 4 or 8, and no more than `floor`. The most that is added is 1/steps of the length. */
+  /** Lengths per doubling; divides `floor`. Above the floor at most 1/steps of the length is added. */
   readonly stepsPerDoubling: number;
 }
 
@@ -20,10 +20,10 @@ export const MESSAGE_BUCKETS: LengthBuckets = { floor: 1024, stepsPerDoubling: 4
 /** The smallest bucket that holds `octets`. */
 export function lengthBucket(octets: number, { floor, stepsPerDoubling }: LengthBuckets): number {
   if (octets <= floor) return floor;
-  let power = floor;
-  while (power * 2 < octets) power *= 2;
-  const step = power / stepsPerDoubling;
-  return power + Math.ceil((octets - power) / step) * step;
+  let base = floor;
+  while (base * 2 < octets) base *= 2;
+  const step = base / stepsPerDoubling;
+  return base + Math.ceil((octets - base) / step) * step;
 }
 
 /** A whole binary HTTP message with the zero octets after its end that fill its bucket (RFC 9292 section 3.8). */
