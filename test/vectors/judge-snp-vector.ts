@@ -88,7 +88,7 @@ export const judgeAmdCrlVector: Judge = async (vector) => {
 
 /** What came out at one time. */
 export interface Outcome {
-  readonly crypto: 'valid' | 'invalid';
+  readonly crypto: 'valid' | 'invalid' | 'unverifiable';
   readonly defaultPolicy: 'accept' | 'reject';
   readonly reasons: readonly string[];
 }
@@ -146,7 +146,8 @@ async function verify(
   return { crypto: 'valid', defaultPolicy: reasons.length === 0 ? 'accept' : 'reject', reasons };
 }
 
-function findIssuers(
+/** AMD's certificates above a leaf, among the anchors. */
+export function findIssuers(
   leaf: Bytes,
   anchors: readonly Anchor[],
 ): { readonly ask: Bytes; readonly ark: Bytes } | undefined {

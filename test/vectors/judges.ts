@@ -1,5 +1,8 @@
 // Who judges which kind of vector. A kind may have several judges; a kind without any is reported as skipped.
 
+import { judgeAzureVector } from './judge-azure-vector.ts';
+import { judgeBundleNras, judgeNrasVector } from './judge-nras-vector.ts';
+import { judgeBundleGpu, judgeNvidiaVector, judgeNvswitchVector } from './judge-nvidia-vector.ts';
 import { judgeAmdCrlVector, judgeSnpVector } from './judge-snp-vector.ts';
 import { judgeBundleTdx, judgeTdxVector } from './judge-tdx-vector.ts';
 import { judgeTrustAnchors } from './trust-anchors.ts';
@@ -11,7 +14,11 @@ export const JUDGES: Readonly<Record<string, readonly Judge[]>> = {
   'sev-snp-report': [judgeSnpVector],
   'amd-crl': [judgeAmdCrlVector],
   'tdx-quote': [judgeTdxVector],
-  'cpu-gpu-bundle': [judgeBundleTdx],
+  'cpu-gpu-bundle': [judgeBundleTdx, judgeBundleGpu, judgeBundleNras],
+  'nvidia-gpu-report': [judgeNvidiaVector],
+  'nvidia-nvswitch-report': [judgeNvswitchVector],
+  'nvidia-nras-eat': [judgeNrasVector],
+  'azure-vtpm-hcl': [judgeAzureVector],
 };
 
 /** How a vector came out. `skipped`: nobody judges its kind, or it expects nothing that is judged here. */
