@@ -131,10 +131,11 @@ export class RegistrationError extends Error {
 }
 
 async function appraiseOthers(
+  epochs: readonly Epoch[],
   enrolment: Enrolment,
 ): Promise<readonly { readonly epoch: Epoch; readonly result: string }[]> {
   const appraised = [];
-  for (const epoch of enrolment.otherEpochs().slice(0, MOST_OTHER_EPOCHS))
+  for (const epoch of epochs)
     try {
       const { result } = await enrolment.service.appraise(epoch.bundle, enrolment.now());
       appraised.push({ epoch, result });
@@ -152,8 +153,10 @@ async function call(
   signal: AbortSignal,
 ): Promise<RegistrationAnswer> {
   const epoch = enrolment.epoch();
+  // Read together with the current epoch: a rotation may come in between, and calls for another registration itself.
+  const otherEpochs = enrolment.otherEpochs().slice(0, MOST_OTHER_EPOCHS);
   const { result } = await enrolment.service.appraise(epoch.bundle, enrolment.now());
-  const others = await appraiseOthers(enrolment);
+  const others = await appraiseOthers(otherEpochs, enrolment);
   const claims: Omit<RegistrationClaims, 'sub' | 'aud' | 'iat' | 'exp'> = {
     address: enrolment.address,
     pool: enrolment.pool,

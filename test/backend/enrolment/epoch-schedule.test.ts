@@ -170,8 +170,8 @@ describe('a rotation', () => {
     };
     const load = Promise.all([ask(), ask(), ask()]);
     const first = node.epochs.current;
-    for (let elapsed = 0; elapsed < 2500; elapsed += 10) {
-      clock.pass(10);
+    for (let elapsed = 0; elapsed < 2500; elapsed += 20) {
+      clock.pass(20);
       await new Promise((resolve) => setTimeout(resolve, 8));
     }
     running = false;
