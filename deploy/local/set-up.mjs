@@ -71,13 +71,17 @@ export async function setUp(goal, say, redraw) {
     say(`${what} about ${download + model} MB to download${parts}, ${disk + 2 * model} MB on disk.`);
     await install(goal, disk, say, redraw);
   }
-  if (!installed || !existsSync(join(root, 'shared/dist/client/index.js'))) {
+  const sources = await digestSources(join(root, 'shared'));
+  if (!installed || mark.sources !== sources || !existsSync(join(root, 'shared/dist/client/index.js'))) {
     await run(node24(), [
       join(root, 'node_modules/typescript/bin/tsc'),
       '-p',
       join(root, 'shared/tsconfig.build.json'),
     ]);
-    writeFileSync(markPath, JSON.stringify({ lock, goal }));
+    writeFileSync(
+      markPath,
+      JSON.stringify({ lock, goal: hasDevelopmentPackages() ? 'test' : goal, sources }),
+    );
   }
   mkdirSync(join(root, '.cloister'), { recursive: true });
 }
@@ -105,7 +109,7 @@ async function install(goal, diskMegabytes, say, redraw) {
     // `npm ci` refuses a lock that a partial registry wrote, so install, which honours the lock too.
     const npm = process.env.npm_execpath;
     // A contributor's development packages stay; a newcomer's start does without them.
-    const development = goal === 'test' || existsSync(join(root, 'node_modules/vitest'));
+    const development = goal === 'test' || hasDevelopmentPackages();
     const args = ['install', '--loglevel=error', development ? '--include=dev' : '--omit=dev'];
     if (npm?.endsWith('.js')) await run(process.execPath, [npm, ...args]);
     else await run('npm', args);
@@ -119,6 +123,24 @@ async function install(goal, diskMegabytes, say, redraw) {
     );
   redraw?.('');
   say(`  packages installed in ${Math.round((Date.now() - started) / 1000)} s`);
+}
+
+function hasDevelopmentPackages() {
+  return existsSync(join(root, 'node_modules/vitest'));
+}
+
+/**
+ * Names what the package `cloister` is built from, so that it is built anew when a source has changed.
+ * @param {string} folder
+ * @returns {Promise<string>}
+ */
+async function digestSources(folder) {
+  const hash = createHash('sha256');
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  const files = entries.filter(({ name }) => name.endsWith('.ts') && !name.endsWith('.d.ts'));
+  for (const path of files.map((entry) => join(entry.parentPath ?? entry.path, entry.name)).sort())
+    if (!path.includes('/node_modules/')) hash.update(`${path}\0`).update(readFileSync(path));
+  return hash.digest('hex');
 }
 
 /** @param {string} folder @returns {Promise<number>} octets of all files below */
