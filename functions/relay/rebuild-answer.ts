@@ -18,7 +18,6 @@ const NODE_CODES: ReadonlySet<PublicErrorCode> = new Set<PublicErrorCode>([
   'request_too_large',
   'key_unknown',
   'no_node_available',
-  'rate_limited',
   'sealed_request_invalid',
   'replay_detected',
   'ticket_refused',

@@ -34,11 +34,6 @@ export const PUBLIC_ERRORS = {
     type: 'invalid_request_error',
     message: 'The request is larger than this service takes.',
   },
-  length_required: {
-    status: 411,
-    type: 'invalid_request_error',
-    message: 'The length of the request could not be determined.',
-  },
   not_found: { status: 404, type: 'invalid_request_error', message: 'There is nothing at this address.' },
   method_not_allowed: {
     status: 405,
@@ -74,7 +69,6 @@ export const PUBLIC_ERRORS = {
     type: 'authentication_error',
     message: 'The registration was refused.',
   },
-  rate_limited: { status: 429, type: 'rate_limit_error', message: 'Too many requests.' },
   sealed_request_invalid: {
     status: 400,
     type: 'invalid_request_error',
@@ -120,11 +114,6 @@ export const PUBLIC_ERRORS = {
     status: 404,
     type: 'invalid_request_error',
     message: 'This deployment does not offer that route.',
-  },
-  model_not_found: {
-    status: 404,
-    type: 'invalid_request_error',
-    message: 'This deployment does not serve that model.',
   },
   engine_unavailable: { status: 503, type: 'server_error', message: 'The engine is not ready.' },
   engine_crashed: {

@@ -56,7 +56,6 @@ describe('an answer', () => {
 
   test.each([
     ['invalid_api_key', 401],
-    ['rate_limited', 429],
     ['sealed_request_invalid', 400],
     ['ticket_refused', 403],
     ['request_too_large', 413],
