@@ -108,7 +108,7 @@ export function judgeGpus(log: StepLog, devices: GenuineDevices, wanted: 'none' 
   );
   log.judge('policy.gpu-measurements', 'What the GPUs measured is what the manifest names', () => {
     if (gpus.length === 0) return skipped('no report');
-    if (wanted.evidence === 'both' && wanted.golden_drivers.length === 0)
+    if (wanted.evidence !== 'report' && wanted.golden_drivers.length + wanted.golden_vbioses.length === 0)
       return skipped('left to NVIDIA’s verdict');
     for (const gpu of gpus) {
       const finding = judgeMeasurements(gpu, wanted);
