@@ -1,0 +1,10 @@
+// Fuzzes parseCrl: it gives a value or an EvidenceError.
+
+import type { Bytes } from '../../../shared/bytes/concat.ts';
+import { parseCrl } from '../../../shared/evidence/crl.ts';
+import { EvidenceError } from '../../../shared/evidence/evidence-error.ts';
+import { allow } from './allow.ts';
+
+export function fuzz(input: Bytes): void {
+  allow(() => parseCrl(input), EvidenceError);
+}
