@@ -14,6 +14,8 @@ const CONTENT_PREFIX = 2;
 const MESSAGE_END = 2;
 /** From so many ticks with more than the least a stream has a rhythm of its own. */
 const RHYTHM_TICKS = 3;
+/** So many of the latest are repeated. */
+const RHYTHM_MEMORY = 64;
 const NOTHING: Bytes = new Uint8Array(0);
 
 /** One stream to pace. */
@@ -36,7 +38,8 @@ export interface PacedStream {
 /**
  * Yields the plaintext of one sealed piece at each tick until the engine has ended and the total fills its bucket. Every length is
  * `leastOctets` times a power of two, up to `mostOctets`. Octets leave at the first tick after they came; what would need a
- * larger piece than the others fill may stay one tick longer. Ticks at which the engine gave nothing are filled up whole. After the
+ * larger piece than the others fill may stay one tick longer. From the first token on, ticks at which the engine gave nothing
+ * are filled up whole, and until the total's floor each is at least of the usual size; before it they are rare. After the
  * end come ticks like the busy ones before it, as zero octets after the message (RFC 9292 section 3.8).
  * Reads no faster than the ticks are taken.
  * @throws the signal's reason when it aborts
@@ -48,21 +51,22 @@ export async function* paceEvents(
 ): AsyncGenerator<Bytes, void, undefined> {
   const source = new CadenceSource(stream, policy.tickMilliseconds, clock);
   const packer = new TickPacker(stream, source, policy);
-  const ticks: number[][] = [];
-  let sent = stream.sentBefore;
+  const busy: number[][] = [];
+  let quietUntil = 0;
   try {
     while (!packer.finished) {
       await source.untilTick();
+      if (packer.isQuiet && clock.now() < quietUntil) continue;
+      quietUntil = clock.now() + policy.quietMilliseconds;
       const sizes: number[] = [];
       for (const piece of packer.tick()) {
         sizes.push(piece.length);
-        sent += piece.length;
         yield piece;
       }
-      if (sizes.length > 0) ticks.push(sizes);
+      if ((sizes[0] ?? 0) > policy.leastOctets) busy.push(sizes);
+      if (busy.length > RHYTHM_MEMORY) busy.shift();
     }
-    let left = lengthBucket(sent, policy.streamBuckets) - sent;
-    const busy = ticks.filter(([first = 0]) => first > policy.leastOctets);
+    let left = lengthBucket(packer.sent, policy.streamBuckets) - packer.sent;
     const rhythm = busy.length < RHYTHM_TICKS ? [[policy.usualOctets]] : busy.reverse();
     for (let tick = 0; left > 0; tick++) {
       await source.untilTick();
@@ -84,16 +88,27 @@ class TickPacker {
   readonly #source: CadenceSource;
   readonly #policy: PaddingPolicy;
   #head: Bytes;
+  /** Whether the answer has begun: something came after the head's own piece, or more with it than the least piece holds. */
+  #busy = false;
   /** Octets that the tick before left behind. */
   #carried = 0;
+  /** Octets of plaintext so far. */
+  sent: number;
   /** True once the end of the message was packed. */
   finished = false;
 
   constructor(stream: PacedStream, source: CadenceSource, policy: PaddingPolicy) {
     this.#writer = stream.writer;
     this.#head = stream.head;
+    this.sent = stream.sentBefore;
     this.#source = source;
     this.#policy = policy;
+  }
+
+  /** Nothing is new and the answer has not begun: ticks would hide nothing, as those with tokens are longer. */
+  get isQuiet(): boolean {
+    const { ended, events } = this.#source;
+    return !this.#busy && this.#head.length === 0 && events.ready === 0 && !ended;
   }
 
   /** Nothing at all only in the midst of an event too long to wait for. */
@@ -112,8 +127,12 @@ class TickPacker {
     const { ready } = this.#source.events;
     const others = this.#head.length + CONTENT_PREFIX + (this.#source.ended ? MESSAGE_END : 0);
     const due = Math.min(Math.max(this.#carried, 0), ready);
+    const { leastOctets, usualOctets, streamBuckets } = this.#policy;
     let size = sizeBelow(ready + others, this.#policy);
     while (size < due + others) size *= 2;
+    this.#busy ||= (ready > 0 && this.#head.length === 0) || ready + others > leastOctets;
+    // Up to the floor the total is filled anyway, so each tick may as well look like the next.
+    if (this.#busy && this.sent + usualOctets <= streamBuckets.floor) size = Math.max(size, usualOctets);
     const gap = this.#room(size) - ready;
     if (gap > 0 && gap < LEAST_COMMENT) size *= 2;
     // Only when the largest piece is too small by an octet or two: then a smaller one goes out full.
@@ -133,6 +152,7 @@ class TickPacker {
     const left = size - this.#head.length - content.length;
     const piece = concat(this.#head, content, this.finished ? this.#writer.end(left - MESSAGE_END) : NOTHING);
     this.#head = NOTHING;
+    this.sent += piece.length;
     return piece;
   }
 }

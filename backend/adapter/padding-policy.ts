@@ -6,13 +6,15 @@ import { type LengthBuckets, MESSAGE_BUCKETS } from '../../shared/sealing/length
 export interface PaddingPolicy {
   /** Milliseconds from one sealed piece of a stream to the next, counted from the opening of the request. */
   readonly tickMilliseconds: number;
+  /** Milliseconds between pieces while an answer has a head and no tokens: a sign of life. */
+  readonly quietMilliseconds: number;
   /** The smallest piece of a stream: a power of two, at least 256. */
   readonly leastOctets: number;
   /** The largest piece, `leastOctets` doubled some times, at most 8192. More than that in one tick goes out as several of these. */
   readonly mostOctets: number;
   /**
-   * What a tick holds of a usual answer: `leastOctets` doubled some times. A stream that ended before it had a rhythm of its own goes
-   * on like this.
+   * What a tick holds of a usual answer: `leastOctets` doubled some times. Below the floor of `streamBuckets` every tick from the first
+   * token on is at least this long, and a stream that ended before it had a rhythm of its own goes on like this.
    */
   readonly usualOctets: number;
   /** Total of a stream; its floor is a multiple of `leastOctets`, as are its steps. */
@@ -23,10 +25,11 @@ export interface PaddingPolicy {
 
 /** What is on unless a node's configuration says otherwise; docs/length-hiding.md has the measurements behind the numbers. */
 export const DEFAULT_PADDING: PaddingPolicy = {
-  tickMilliseconds: 250,
+  tickMilliseconds: 100,
+  quietMilliseconds: 1000,
   leastOctets: 512,
   mostOctets: 8192,
-  usualOctets: 2048,
-  streamBuckets: { floor: 4096, stepsPerDoubling: 2 },
+  usualOctets: 1024,
+  streamBuckets: { floor: 10 * 1024, stepsPerDoubling: 5 },
   answerBuckets: MESSAGE_BUCKETS,
 };

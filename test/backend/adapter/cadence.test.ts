@@ -16,10 +16,13 @@ import { type EngineScript, exchange } from './answer-exchange.ts';
 import { readEvents, withoutComments } from './read-events.ts';
 
 const POLICY: PaddingPolicy = {
-  ...DEFAULT_PADDING,
   tickMilliseconds: 250,
+  quietMilliseconds: 1000,
   leastOctets: 512,
   mostOctets: 2048,
+  usualOctets: 1024,
+  streamBuckets: { floor: 4096, stepsPerDoubling: 2 },
+  answerBuckets: DEFAULT_PADDING.answerBuckets,
 };
 const LEVELS = [512, 1024, 2048];
 const text = (octets: Uint8Array): string => new TextDecoder().decode(octets);
@@ -104,18 +107,38 @@ describe('an event stream on its cadence', () => {
     expect(first.sealed.slice(0, 3).map(({ at }) => at)).toEqual([0, 250, 500]);
   });
 
-  it('sends a tick at every cadence, also when the engine is silent', async () => {
+  it('sends a tick at every cadence once tokens came, also when the engine is silent', async () => {
     const script = {
       pieces: [
-        { after: 1, octets: event('a') },
+        { after: 1, octets: event('a'.repeat(500)) },
         { after: 3000, octets: event('b') },
       ],
     };
     const { sealed, sizes } = await exchange(key, script, POLICY, new VirtualClock());
     const moments = sealed.slice(1, -1).map(({ at }) => at);
     expect(moments).toEqual(moments.map((_, i) => 250 * (i + 1)));
-    // Twelve silent ones, and what is left to the bucket at the usual pace.
-    expect(sizes).toEqual([...Array.from({ length: 13 }, () => 512), 1024, 512]);
+    // Usual ones up to the floor, then the least, and what is left to the bucket at the usual pace.
+    expect(sizes).toEqual([...Array(4).fill(1024), ...Array(9).fill(512), ...Array(3).fill(1024), 512]);
+  });
+
+  it('gives a sign of life each second while it waits for the first token', async () => {
+    const script = {
+      pieces: [
+        { after: 1, octets: event('role') },
+        { after: 2600, octets: event('t'.repeat(600)) },
+      ],
+    };
+    const { sealed } = await exchange(key, script, POLICY, new VirtualClock());
+    expect(sealed.slice(1, 5).map(({ at }) => at)).toEqual([250, 1250, 2250, 2750]);
+  });
+
+  it('looks the same after one token and after as many as the floor takes', async () => {
+    const seen = async (count: number) => {
+      const { sealed } = await exchange(key, tokens(count, 60), POLICY, new VirtualClock());
+      return sealed.map(({ at, octets }) => [at, octets.length]);
+    };
+    const most = await seen(14);
+    for (const count of [3, 4, 6, 9, 12]) expect(await seen(count)).toEqual(most);
   });
 
   it('says nothing of token lengths where as many tokens came', async () => {
@@ -241,7 +264,7 @@ describe('interim responses', () => {
     );
     expect(error).toBeUndefined();
     expect(interims).toEqual([102, 102]);
-    expect(sizes.slice(0, 3)).toEqual([512, 512, 512]);
+    expect(sizes.slice(0, 3)).toEqual([512, 512, 1024]);
     expect(sealed.slice(1, 4).map(({ at }) => at)).toEqual([1000, 16_000, 17_250]);
   });
 });
