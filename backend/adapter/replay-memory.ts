@@ -21,7 +21,7 @@ export class ReplayMemory {
   readonly #capacity: number;
   readonly #random: (octets: number) => Bytes;
 
-  /** `capacity`: entries per key, 16 to 43 octets each (27 at ten million). */
+  /** `capacity`: entries per key, 21 to 43 octets each (28 at ten million). */
   constructor(capacity: number, random: (octets: number) => Bytes) {
     this.#capacity = capacity;
     this.#random = random;
