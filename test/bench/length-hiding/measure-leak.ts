@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { DEFAULT_PADDING, type PaddingPolicy } from '../../../backend/adapter/padding-policy.ts';
+import { figure } from '../measure.ts';
 import { attack, type Sighting } from './attack.ts';
 import { fromLines, type RecordedStream, unpack } from './recording.ts';
 import { type Replay, replayStream } from './replay-stream.ts';
@@ -21,6 +22,8 @@ const { values } = parseArgs({
     /** Policies to compare, as JSON members over the default; may be given several times. */
     policy: { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
+    /** The observer does not see when the first token came, only how the answer goes from there. */
+    'from-first-token': { type: 'boolean', default: false },
     'skip-undefended': { type: 'boolean', default: false },
   },
 });
@@ -39,7 +42,8 @@ const plainOctets = total(await replayAll(recorded, undefined));
 for (const policy of policies) {
   const replays = await replayAll(recorded, policy);
   const sightings = recorded.map(({ index, topic, subject }, i): Sighting => {
-    const { seen } = replays[i] as Replay;
+    const { seen: all, firstToken } = replays[i] as Replay;
+    const seen = values['from-first-token'] ? fromMoment(all, firstToken) : all;
     return { topic, subject, seen, counts: values.tuning || index >= TUNED_ON };
   });
   const result = attack(sightings, TOPICS.length, TOGETHER);
@@ -77,6 +81,12 @@ async function replayAll(
   return replays;
 }
 
+// A stream without a token is seen whole.
+function fromMoment(seen: Replay['seen'], moment: number): Replay['seen'] {
+  const rest = seen.filter(({ at }) => at >= moment);
+  return rest.length === 0 ? seen : rest.map(({ at, octets }) => ({ at: at - moment, octets }));
+}
+
 function total(replays: readonly Replay[]): number {
   return replays.reduce((sum, { seen }) => sum + seen.reduce((part, { octets }) => part + octets, 0), 0);
 }
@@ -89,6 +99,19 @@ function round(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
 
-function report(figures: object): void {
-  process.stdout.write(`${values.json ? JSON.stringify(figures) : JSON.stringify(figures, undefined, 1)}\n`);
+/** One figure a line as the other benchmarks print them, or everything at once. */
+function report(figures: Record<string, unknown> & { readonly policy: unknown }): void {
+  if (!values.json) {
+    process.stdout.write(`${JSON.stringify(figures, undefined, 1)}\n`);
+    return;
+  }
+  const streams = `${figures.policy === 'none' ? 'undefended' : 'length hiding'}, observer`;
+  const lines: [string, unknown, string, number][] = [
+    [`${streams}, one stream`, figures.area, 'AUC', 0.5],
+    [`${streams}, ${TOGETHER} streams`, figures.areaOfSeveral, 'AUC', 0.5],
+  ];
+  if (figures.policy !== 'none')
+    lines.push(['length hiding, sealed octets', figures.octets, 'x undefended', 1]);
+  for (const [name, value, unit, floor] of lines)
+    process.stdout.write(`${JSON.stringify(figure(name, Number(value), unit, floor))}\n`);
 }
