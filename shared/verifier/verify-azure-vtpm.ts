@@ -46,10 +46,12 @@ export async function verifyAzureVtpm(
   const pcrs = await log.must('azure.pcrs', 'The registers are the ones that were quoted', async () => {
     const digest = await crypto.digest('SHA-256', concat(...evidence.pcrs));
     const holds = evidence.pcrs.length === quote.selected.length && equalBytes(digest, quote.pcrDigest);
-    return {
-      ...compare(holds, 'evidence_pcr_digest', toHex(quote.pcrDigest), toHex(digest)),
-      value: new Map(quote.selected.map((number, index) => [number, toHex(evidence.pcrs[index] as Bytes)])),
-    };
+    const finding = compare(holds, 'evidence_pcr_digest', toHex(quote.pcrDigest), toHex(digest));
+    if (!holds) return finding;
+    const value = new Map(
+      quote.selected.map((number, index) => [number, toHex(evidence.pcrs[index] as Bytes)]),
+    );
+    return { ...finding, value };
   });
   return { vm: hcl.vm, quote, pcrs };
 }

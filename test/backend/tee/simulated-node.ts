@@ -12,12 +12,14 @@ import { toBase64url } from '../../../shared/bytes/base64url.ts';
 import type { Bytes } from '../../../shared/bytes/concat.ts';
 import { toHex } from '../../../shared/bytes/hex.ts';
 import { type AttestationBundle, encodeBundle, type SnpEvidence } from '../../../shared/evidence/bundle.ts';
-import { encodeCore, type NodeCore } from '../../../shared/evidence/node-core.ts';
+import { type DeviceEvidence, deviceDigestOf } from '../../../shared/evidence/device-evidence.ts';
+import { coreDigest, encodeCore, type NodeCore } from '../../../shared/evidence/node-core.ts';
 import {
   encodeStatement,
   type NodeStatement,
   reportDataOf,
 } from '../../../shared/evidence/node-statement.ts';
+import { gpuNonceOf } from '../../../shared/evidence/nvidia-report.ts';
 import { type Deployment, deploymentDigest, encodeDeployment } from '../../../shared/manifest/deployment.ts';
 import { encodeManifest, type Manifest, manifestDigest } from '../../../shared/manifest/manifest.ts';
 import type { Policy } from '../../../shared/verifier/policy.ts';
@@ -74,6 +76,8 @@ export interface Changes {
   readonly bundle?: Partial<AttestationBundle>;
   readonly policy?: Partial<Policy>;
   readonly evidenceTimes?: number;
+  /** Devices that answer a nonce; the statement names them. */
+  readonly devices?: (nonce: Bytes) => readonly DeviceEvidence[] | Promise<readonly DeviceEvidence[]>;
 }
 
 /** A bundle with its policy: sound without changes. */
@@ -115,11 +119,15 @@ export async function simulatedNode(
       ...times,
       ...changes.core,
     });
+  const freshness = { kind: 'epoch', value: random(32) } as const;
+  const devices = await changes.devices?.(await gpuNonceOf(await coreDigest(core), freshness.value));
   const statement = encodeStatement({
     version: 1,
     core,
-    freshness: { kind: 'epoch', value: random(32) },
-    devices: [],
+    freshness,
+    devices: await Promise.all(
+      (devices ?? []).map(async (device) => ({ kind: device.kind, sha256: await deviceDigestOf(device) })),
+    ),
     ...times,
     ...changes.statement,
   });
@@ -128,7 +136,11 @@ export async function simulatedNode(
   const parts: AttestationBundle = {
     version: 1,
     manifest: manifestOctets,
-    node: { statement, evidence: Array.from({ length: changes.evidenceTimes ?? 1 }, () => evidence) },
+    node: {
+      statement,
+      evidence: Array.from({ length: changes.evidenceTimes ?? 1 }, () => evidence),
+      ...(devices ? { devices } : {}),
+    },
     ...changes.bundle,
   };
   const policy: Policy = {
