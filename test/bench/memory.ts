@@ -1,7 +1,7 @@
 // `node test/bench/memory.ts`: how resident memory grows from a body of 1 MiB to one of 1 GiB that is sealed and opened as it flows. Slow.
 // What grows is garbage that waits: every chunk leaves buffers, and V8 counts only the small objects before them. With
-// `--max-semi-space-size=1` it collects oftener, and less than a megabyte is left of sixteen over node:crypto; WebCrypto's threads
-// have heaps of their own, which MALLOC_ARENA_MAX=1 and MALLOC_MMAP_THRESHOLD_=8192 keep small.
+// `--max-semi-space-size=1` it collects oftener: less than a megabyte is left of sixteen over node:crypto. Over WebCrypto some twenty
+// remain, outside the array buffers and the heap.
 
 import { nodeCryptoProvider } from '../../backend/keys/node-crypto-provider.ts';
 import type { Bytes } from '../../shared/bytes/concat.ts';

@@ -82,7 +82,8 @@ export const calls = {
     const context = await suite.SetupRecipient({ privateKey, publicKey }, fromHex(vector.enc), {
       info: fromHex(vector.info),
     });
-    for (const { aad, pt, ct } of vector.encryptions.slice(0, 4))
+    // The first three follow each other; the vector leaves numbers out after that.
+    for (const { aad, pt, ct } of vector.encryptions.slice(0, 3))
       must(
         toHex((await context.Open(fromHex(ct), fromHex(aad))) as Bytes) === pt,
         'the vector came out as another',
