@@ -4,8 +4,9 @@ import type { Bytes } from '../bytes/concat.ts';
 import { CERTIFICATE_MAXIMUM_BYTES } from './der.ts';
 import { EvidenceError, type EvidenceErrorCode } from './evidence-error.ts';
 
-const BLOCK =
-  /-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]{1,32768})-----END CERTIFICATE-----(?:\r?\n)*/y;
+const BEGIN = '-----BEGIN CERTIFICATE-----';
+const END = '-----END CERTIFICATE-----';
+const latin1 = new TextDecoder('latin1');
 
 /**
  * The certificates of a PEM text as DER, in their order; between `minimum` and `maximum` of them.
@@ -20,29 +21,41 @@ export function readPemCertificates(
   // Base64 of a certificate at its bound, with line ends: anything longer holds something else.
   if (octets.length > maximum * 2 * CERTIFICATE_MAXIMUM_BYTES)
     throw new EvidenceError('evidence_too_large', 'PEM text over its bound');
-  let text = '';
-  for (const octet of octets) text += String.fromCharCode(octet);
+  const text = latin1.decode(octets);
   const certificates: Bytes[] = [];
-  const block = new RegExp(BLOCK);
-  for (let at = 0; at < text.length; at = block.lastIndex) {
-    block.lastIndex = at;
-    const body = block.exec(text)?.[1];
-    if (body === undefined || certificates.length === maximum)
+  for (let at = 0; at < text.length; ) {
+    const bodyAt = at + BEGIN.length;
+    const bodyEnd = text.indexOf(END, bodyAt);
+    if (!text.startsWith(BEGIN, at) || bodyEnd < 0 || certificates.length === maximum)
       throw new EvidenceError(code, 'not a PEM chain of the expected length');
-    certificates.push(decodeBody(body.replaceAll(/[\r\n]/g, ''), code));
+    certificates.push(decodeBody(text.slice(bodyAt, bodyEnd), code));
+    at = skipLineEnds(text, bodyEnd + END.length);
   }
   if (certificates.length < minimum) throw new EvidenceError(code, 'not a PEM chain of the expected length');
   return certificates;
 }
 
-function decodeBody(base64: string, code: EvidenceErrorCode): Bytes {
+function skipLineEnds(text: string, from: number): number {
+  let at = from;
+  while (text[at] === '\n' || (text[at] === '\r' && text[at + 1] === '\n')) at++;
+  return at;
+}
+
+function decodeBody(body: string, code: EvidenceErrorCode): Bytes {
+  const lines = body.split(/\r?\n/);
+  // The labels stand on lines of their own.
+  if (lines.length < 3 || lines[0] !== '' || lines.at(-1) !== '')
+    throw new EvidenceError(code, 'PEM body is not in lines');
+  const base64 = lines.join('');
   let decoded: string;
   try {
     decoded = atob(base64);
   } catch {
     throw new EvidenceError(code, 'PEM body is not base64');
   }
-  // `atob` forgives missing padding and spare bits; a second spelling is refused.
+  // `atob` forgives blanks, missing padding and spare bits; a second spelling is refused.
   if (btoa(decoded) !== base64) throw new EvidenceError(code, 'PEM body is not canonical base64');
-  return Uint8Array.from(decoded, (character) => character.charCodeAt(0));
+  const octets = new Uint8Array(decoded.length);
+  for (let i = 0; i < decoded.length; i++) octets[i] = decoded.charCodeAt(i);
+  return octets;
 }

@@ -1,6 +1,7 @@
 // The few primitives that verifying takes, behind one small interface, and WebCrypto as their first provider.
 
 import type { Bytes } from '../bytes/concat.ts';
+import { toHex } from '../bytes/hex.ts';
 
 /** Verifies signatures. Malformed keys and signatures are `false`, never an exception. */
 export interface VerifierCrypto {
@@ -59,7 +60,24 @@ export const webCrypto: VerifierCrypto = {
   },
 };
 
-async function imported(
+// Roots, intermediates and signers come back in every chain, and importing a key costs more than using it. What is kept is a
+// function of the octets alone, so no entry can be stale.
+const REMEMBERED_KEYS = 64;
+const remembered = new Map<string, Promise<CryptoKey | undefined>>();
+
+function imported(...key: Parameters<typeof importKey>): Promise<CryptoKey | undefined> {
+  const [format, octets, algorithm] = key;
+  const name = `${format} ${JSON.stringify(algorithm)} ${toHex(octets)}`;
+  const known = remembered.get(name);
+  if (known) return known;
+  const [oldest] = remembered.keys();
+  if (oldest !== undefined && remembered.size >= REMEMBERED_KEYS) remembered.delete(oldest);
+  const importing = importKey(...key);
+  remembered.set(name, importing);
+  return importing;
+}
+
+async function importKey(
   format: 'raw' | 'spki',
   octets: Bytes,
   algorithm: typeof RSA_PSS | typeof P384 | typeof P256,
