@@ -1,10 +1,11 @@
-// Evidence of an Azure confidential VM on SEV-SNP, as a bundle carries it: the paravisor's report and the vTPM's quote.
+// Evidence of an Azure confidential VM, as a bundle carries it: what the paravisor says, the hardware below, the vTPM's quote.
 
 import { toBase64url } from '../bytes/base64url.ts';
 import type { Bytes } from '../bytes/concat.ts';
 import { list, object, octets, oneOf, type Shape } from '../bytes/shape.ts';
 import { HCL_MAXIMUM_BYTES } from './azure-hcl-report.ts';
 import { CERTIFICATE_MAXIMUM_BYTES, CRL_MAXIMUM_BYTES } from './der.ts';
+import { encodeTdx, type TdxEvidence, tdxShape } from './tdx-evidence.ts';
 import { PCR_COUNT, TPM_QUOTE_MAXIMUM_BYTES } from './tpm-quote.ts';
 
 /** A quote of the vTPM with the values that it is a digest of. */
@@ -26,6 +27,24 @@ export interface AzureSnpEvidence {
   readonly ask: Bytes;
   readonly ark: Bytes;
   readonly crl: Bytes;
+}
+
+/**
+ * The JSON of the HCL report, the vTPM's quote, and Intel's evidence whose REPORTDATA is the JSON's hash. The TDREPORT of the
+ * HCL report is left out: nothing signs it, and Intel's quote says the same.
+ */
+export interface AzureTdxEvidence {
+  readonly kind: 'azure-tdx';
+  readonly runtimeData: Bytes;
+  readonly quote: VtpmQuote;
+  readonly td: TdxEvidence;
+}
+
+interface AzureTdxJson {
+  readonly kind: 'azure-tdx';
+  readonly runtime_data: Bytes;
+  readonly quote: VtpmQuote;
+  readonly td: TdxEvidence;
 }
 
 /** Shape of a vTPM's quote in a bundle. */
@@ -68,5 +87,28 @@ export function encodeVtpmQuote({ message, signature, pcrs }: VtpmQuote): Readon
     message: toBase64url(message),
     signature: toBase64url(signature),
     pcrs: pcrs.map(toBase64url),
+  };
+}
+
+const azureTdxJson: Shape<AzureTdxJson> = object<AzureTdxJson>({
+  kind: oneOf('azure-tdx'),
+  runtime_data: octets(2, HCL_MAXIMUM_BYTES),
+  quote: vtpmQuoteShape,
+  td: tdxShape,
+});
+
+/** Shape of the evidence of an Azure VM on TDX in a bundle. */
+export const azureTdxShape: Shape<AzureTdxEvidence> = (value, path, problems) => {
+  const json = azureTdxJson(value, path, problems);
+  return json && { kind: json.kind, runtimeData: json.runtime_data, quote: json.quote, td: json.td };
+};
+
+/** The evidence of an Azure VM on TDX as JSON. */
+export function encodeAzureTdx(evidence: AzureTdxEvidence): Readonly<Record<string, unknown>> {
+  return {
+    kind: evidence.kind,
+    runtime_data: toBase64url(evidence.runtimeData),
+    quote: encodeVtpmQuote(evidence.quote),
+    td: encodeTdx(evidence.td),
   };
 }

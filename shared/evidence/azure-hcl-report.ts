@@ -10,13 +10,8 @@ import { SNP_REPORT_BYTES } from './snp-report.ts';
 /** Largest blob that is looked at. Real ones have 2600 octets. */
 export const HCL_MAXIMUM_BYTES = 8 * 1024;
 
-/** The blob as read; neither hash nor hardware report has been checked. */
-export interface HclReport {
-  readonly tee: 'sev-snp' | 'tdx';
-  /** SEV-SNP: the report, 1184 octets. TDX: a TDREPORT, 1024 octets. */
-  readonly hardwareReport: Bytes;
-  /** REPORT_DATA of the hardware report, 64 octets. */
-  readonly reportData: Bytes;
+/** The JSON as read; its hash has not been checked. */
+export interface RuntimeData {
   /** The exact octets of the JSON: their SHA-256 begins REPORT_DATA. */
   readonly runtimeData: Bytes;
   /** The vTPM's attestation key out of the JSON: RSA, members of a JWK as base64url. */
@@ -25,6 +20,15 @@ export interface HclReport {
   readonly vm: { readonly secureBoot: boolean; readonly consoleEnabled: boolean };
   /** What the guest wrote into NV index 0x01400002, 64 octets. */
   readonly userData: Bytes;
+}
+
+/** The blob as read; neither hash nor hardware report has been checked. */
+export interface HclReport extends RuntimeData {
+  readonly tee: 'sev-snp' | 'tdx';
+  /** SEV-SNP: the report, 1184 octets. TDX: a TDREPORT, 1024 octets, which nothing signs. */
+  readonly hardwareReport: Bytes;
+  /** REPORT_DATA of the hardware report, 64 octets. */
+  readonly reportData: Bytes;
 }
 
 const HARDWARE_OFFSET = 32;
@@ -63,19 +67,22 @@ export function parseHclReport(octets: Uint8Array): HclReport {
   if (isSet(all.subarray(hardwareEnd, RUNTIME_OFFSET)) || isSet(all.subarray(end)))
     throw malformed('padding that is not zero');
   const hardwareReport = all.subarray(HARDWARE_OFFSET, hardwareEnd);
-  const runtimeData = all.subarray(JSON_OFFSET, end);
   const at = REPORT_DATA_OFFSET[tee];
   return {
     tee,
     hardwareReport,
     reportData: hardwareReport.subarray(at, at + 64),
-    runtimeData,
-    ...readRuntimeData(runtimeData),
+    ...parseRuntimeData(all.subarray(JSON_OFFSET, end)),
   };
 }
 
-// Microsoft may add members, so what is not read is passed over; the hash covers all of it.
-function readRuntimeData(octets: Bytes): Pick<HclReport, 'attestationKey' | 'vm' | 'userData'> {
+/**
+ * Reads the JSON of the blob. Microsoft may add members, so what is not read is passed over; the hash covers all of it.
+ * @throws EvidenceError `evidence_too_large` or `evidence_hcl_malformed`.
+ */
+export function parseRuntimeData(octets: Uint8Array): RuntimeData {
+  if (octets.length > HCL_MAXIMUM_BYTES)
+    throw new EvidenceError('evidence_too_large', `runtime data over ${HCL_MAXIMUM_BYTES} octets`);
   let document: unknown;
   try {
     document = parseStrictJson(octets);
@@ -86,6 +93,7 @@ function readRuntimeData(octets: Bytes): Pick<HclReport, 'attestationKey' | 'vm'
   const vm = document['vm-configuration'];
   if (!isObject(vm)) throw malformed('no VM configuration');
   return {
+    runtimeData: concat(octets),
     attestationKey: readAttestationKey(document.keys),
     vm: { secureBoot: vm['secure-boot'] === true, consoleEnabled: vm['console-enabled'] !== false },
     userData: readUserData(document['user-data']),

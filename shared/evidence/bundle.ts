@@ -5,7 +5,14 @@ import type { Bytes } from '../bytes/concat.ts';
 import { byMember, list, object, octets, oneOf, rule, type Shape, text } from '../bytes/shape.ts';
 import { toUtf8 } from '../bytes/utf8.ts';
 import { LIMIT } from '../wire/limits.ts';
-import { type AzureSnpEvidence, azureSnpShape, encodeAzureSnp } from './azure-evidence.ts';
+import {
+  type AzureSnpEvidence,
+  type AzureTdxEvidence,
+  azureSnpShape,
+  azureTdxShape,
+  encodeAzureSnp,
+  encodeAzureTdx,
+} from './azure-evidence.ts';
 import { CERTIFICATE_MAXIMUM_BYTES, CRL_MAXIMUM_BYTES } from './der.ts';
 import {
   type DeviceEvidence,
@@ -35,9 +42,16 @@ export interface SnpEvidence {
 }
 
 /** Evidence of one CPU. */
-export type Evidence = SnpEvidence | AzureSnpEvidence | TdxEvidence;
+export type Evidence = SnpEvidence | AzureSnpEvidence | TdxEvidence | AzureTdxEvidence;
 
-export type { AzureSnpEvidence, DeviceEvidence, NrasEvidence, NvidiaGpuEvidence, TdxEvidence };
+export type {
+  AzureSnpEvidence,
+  AzureTdxEvidence,
+  DeviceEvidence,
+  NrasEvidence,
+  NvidiaGpuEvidence,
+  TdxEvidence,
+};
 
 export interface AttestationBundle {
   readonly version: 1;
@@ -103,6 +117,7 @@ const snpEvidence: Shape<SnpEvidence> = (value, path, problems) => {
 const cpuShape = byMember<Evidence>('kind', 'sev-snp', {
   'sev-snp': snpEvidence,
   'azure-sev-snp': azureSnpShape,
+  'azure-tdx': azureTdxShape,
   tdx: tdxShape,
 });
 const deviceShape = byMember<DeviceEvidence>('kind', 'nvidia-gpu', {
@@ -161,6 +176,7 @@ export function parseBundle(bundleOctets: Uint8Array): AttestationBundle {
 
 function encodeEvidence(evidence: Evidence): Readonly<Record<string, unknown>> {
   if (evidence.kind === 'azure-sev-snp') return encodeAzureSnp(evidence);
+  if (evidence.kind === 'azure-tdx') return encodeAzureTdx(evidence);
   if (evidence.kind === 'tdx') return encodeTdx(evidence);
   return {
     kind: evidence.kind,

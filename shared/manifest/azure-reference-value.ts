@@ -2,6 +2,7 @@
 
 import { hexText, integer, list, object, oneOf, rule, type Shape } from '../bytes/shape.ts';
 import { type SnpReferenceValue, snpReferenceValue } from './snp-reference-value.ts';
+import { type TdxReferenceValue, tdxReferenceValue } from './tdx-reference-value.ts';
 
 /** Values that one register may have. */
 export interface PcrValues {
@@ -36,6 +37,21 @@ export const pcrValues: Shape<readonly PcrValues[]> = rule(
 export const azureSnpReferenceValue: Shape<AzureSnpReferenceValue> = object<AzureSnpReferenceValue>({
   tee: oneOf('azure-sev-snp'),
   report: snpReferenceValue,
+  secure_boot: oneOf('any', 'required'),
+  pcrs: pcrValues,
+});
+
+/** Members are the JSON's own. */
+export interface AzureTdxReferenceValue extends VtpmReferenceValue {
+  readonly tee: 'azure-tdx';
+  /** What is expected of Intel's quote, which is the paravisor's. Its `gpu` is the node's. */
+  readonly td: TdxReferenceValue;
+}
+
+/** Shape of one set of expectations. */
+export const azureTdxReferenceValue: Shape<AzureTdxReferenceValue> = object<AzureTdxReferenceValue>({
+  tee: oneOf('azure-tdx'),
+  td: tdxReferenceValue,
   secure_boot: oneOf('any', 'required'),
   pcrs: pcrValues,
 });

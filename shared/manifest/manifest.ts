@@ -20,14 +20,23 @@ import {
 } from '../bytes/shape.ts';
 import { parseStrictJson } from '../bytes/strict-json.ts';
 import { toUtf8 } from '../bytes/utf8.ts';
-import { type AzureSnpReferenceValue, azureSnpReferenceValue } from './azure-reference-value.ts';
+import {
+  type AzureSnpReferenceValue,
+  type AzureTdxReferenceValue,
+  azureSnpReferenceValue,
+  azureTdxReferenceValue,
+} from './azure-reference-value.ts';
 import { parseDeployment } from './deployment.ts';
 import { ManifestError } from './manifest-error.ts';
 import { type SnpReferenceValue, snpReferenceValue } from './snp-reference-value.ts';
 import { type TdxReferenceValue, tdxReferenceValue } from './tdx-reference-value.ts';
 
 /** Reference values of one role, by kind of TEE. */
-export type ReferenceValue = SnpReferenceValue | TdxReferenceValue | AzureSnpReferenceValue;
+export type ReferenceValue =
+  | SnpReferenceValue
+  | TdxReferenceValue
+  | AzureSnpReferenceValue
+  | AzureTdxReferenceValue;
 
 /** A deployment that the manifest allows. */
 export interface ManifestDeployment {
@@ -65,6 +74,7 @@ const referenceValue = byMember<ReferenceValue>('tee', 'sev-snp', {
   'sev-snp': snpReferenceValue,
   tdx: tdxReferenceValue,
   'azure-sev-snp': azureSnpReferenceValue,
+  'azure-tdx': azureTdxReferenceValue,
 });
 const values = list(referenceValue, 1, 32);
 

@@ -19,6 +19,9 @@ export function judgeEvidence(
   else if (genuine.kind === 'azure-sev-snp' && wanted.tee === 'azure-sev-snp') {
     judgeSnp(log, genuine.azure.snp, wanted.report, acceptMilan);
     judgeAzureVtpm(log, genuine.azure.vtpm, wanted);
+  } else if (genuine.kind === 'azure-tdx' && wanted.tee === 'azure-tdx') {
+    judgeTdx(log, genuine.azure.tdx, wanted.td);
+    judgeAzureVtpm(log, genuine.azure.vtpm, wanted);
   } else if (genuine.kind === 'tdx' && wanted.tee === 'tdx') judgeTdx(log, genuine.tdx, wanted);
   else
     log.judge('policy.tee', 'The processor is of the kind that the manifest names', () => ({
@@ -31,5 +34,6 @@ export function judgeEvidence(
 
 /** What a set of expectations wants of GPUs. */
 export function gpuWantedBy(wanted: ReferenceValue): 'none' | GpuReferenceValue {
-  return wanted.tee === 'azure-sev-snp' ? wanted.report.gpu : wanted.gpu;
+  if (wanted.tee === 'azure-sev-snp') return wanted.report.gpu;
+  return wanted.tee === 'azure-tdx' ? wanted.td.gpu : wanted.gpu;
 }

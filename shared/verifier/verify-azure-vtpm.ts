@@ -4,14 +4,14 @@ import { type Bytes, concat } from '../bytes/concat.ts';
 import { equalBytes } from '../bytes/equal.ts';
 import { toHex } from '../bytes/hex.ts';
 import type { VtpmQuote } from '../evidence/azure-evidence.ts';
-import type { HclReport } from '../evidence/azure-hcl-report.ts';
+import type { RuntimeData } from '../evidence/azure-hcl-report.ts';
 import { parseTpmQuote, type TpmQuote } from '../evidence/tpm-quote.ts';
 import { compare, type StepLog } from './step.ts';
 import type { VerifierCrypto } from './verifier-crypto.ts';
 
 /** A quote that the vTPM of this VM answers for. */
 export interface GenuineVtpm {
-  readonly vm: HclReport['vm'];
+  readonly vm: RuntimeData['vm'];
   readonly quote: TpmQuote;
   /** Values of the quoted registers by number, lower-case hex. */
   readonly pcrs: ReadonlyMap<number, string>;
@@ -24,7 +24,7 @@ export interface GenuineVtpm {
  */
 export async function verifyAzureVtpm(
   log: StepLog,
-  hcl: HclReport,
+  hcl: RuntimeData,
   reportData: Bytes,
   evidence: VtpmQuote,
   crypto: VerifierCrypto,
@@ -59,7 +59,7 @@ export async function verifyAzureVtpm(
 /** Takes the step `azure.runtime-data`: the JSON with the attestation key is the one that the hardware report is over. */
 export async function verifyRuntimeData(
   log: StepLog,
-  hcl: Pick<HclReport, 'runtimeData'>,
+  hcl: Pick<RuntimeData, 'runtimeData'>,
   reportData: Bytes,
   crypto: VerifierCrypto,
 ): Promise<void> {

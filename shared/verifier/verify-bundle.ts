@@ -224,7 +224,7 @@ async function findOut(
   const trust = { roots, hardware: policy.roots.hardware, simulated: policy.roots.simulated };
   const genuine = await verifyEvidence(log, evidence, trust, now, crypto);
 
-  const bindingOf = genuine.kind === 'azure-sev-snp' ? quoteDataOf : reportDataOf;
+  const bindingOf = genuine.kind.startsWith('azure-') ? quoteDataOf : reportDataOf;
   const expectedBinding = await bindingOf(bundle.node.statement);
   await log.must('binding.report-data', 'The report was made for this statement and no other', () =>
     compare(

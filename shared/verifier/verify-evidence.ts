@@ -5,6 +5,7 @@ import type { Evidence } from '../evidence/bundle.ts';
 import type { StepLog } from './step.ts';
 import type { VerifierCrypto } from './verifier-crypto.ts';
 import { type GenuineAzureSnp, verifyAzureSnp } from './verify-azure-snp.ts';
+import { type GenuineAzureTdx, verifyAzureTdx } from './verify-azure-tdx.ts';
 import type { SnpTrust } from './verify-snp-chain.ts';
 import { type GenuineSnp, verifySnpEvidence } from './verify-snp-evidence.ts';
 import { type GenuineTdx, verifyTdxEvidence } from './verify-tdx-evidence.ts';
@@ -21,6 +22,7 @@ interface Common {
 export type GenuineEvidence =
   | (Common & { readonly kind: 'sev-snp'; readonly snp: GenuineSnp })
   | (Common & { readonly kind: 'azure-sev-snp'; readonly azure: GenuineAzureSnp })
+  | (Common & { readonly kind: 'azure-tdx'; readonly azure: GenuineAzureTdx })
   | (Common & { readonly kind: 'tdx'; readonly tdx: GenuineTdx });
 
 /** Verifies evidence cryptographically; stops at the first failure. */
@@ -35,6 +37,11 @@ export async function verifyEvidence(
     const tdx = await verifyTdxEvidence(log, evidence, trust, now, crypto);
     const chosen = tdx.quote.report.reportData;
     return { kind: 'tdx', tdx, assurance: 'hardware', chosen, notAfter: tdx.notAfter };
+  }
+  if (evidence.kind === 'azure-tdx') {
+    const azure = await verifyAzureTdx(log, evidence, trust, now, crypto);
+    const chosen = azure.vtpm.quote.extraData;
+    return { kind: 'azure-tdx', azure, assurance: 'hardware', chosen, notAfter: azure.tdx.notAfter };
   }
   if (evidence.kind === 'azure-sev-snp') {
     const azure = await verifyAzureSnp(log, evidence, trust, now, crypto);

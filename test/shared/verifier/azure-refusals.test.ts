@@ -14,6 +14,7 @@ import { parseTpmQuote } from '../../../shared/evidence/tpm-quote.ts';
 import type { AzureSnpReferenceValue } from '../../../shared/manifest/azure-reference-value.ts';
 import { verifyBundle } from '../../../shared/verifier/verify-bundle.ts';
 import { measurement, now, simulatedNode, testPlatform } from '../../backend/tee/simulated-node.ts';
+import { writeQuote } from './azure-fixture.ts';
 import { flipBit } from './nvidia-fixture.ts';
 
 const ak = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
@@ -98,21 +99,6 @@ function writeHcl(report: Bytes, runtime: Bytes): Bytes {
   word(1232, runtime.length);
   blob.set(runtime, 1236);
   return blob;
-}
-
-function writeQuote(extraData: Bytes, digest: Bytes): Bytes {
-  const sized = (octets: Uint8Array) => concat(Uint8Array.of(0, octets.length), octets);
-  return concat(
-    Uint8Array.of(0xff, 0x54, 0x43, 0x47, 0x80, 0x18),
-    sized(new Uint8Array(34).fill(1)),
-    sized(extraData),
-    new Uint8Array(8),
-    Uint8Array.of(0, 0, 0, 2, 0, 0, 0, 1, 1),
-    new Uint8Array(8),
-    // One selection: SHA-256, three octets, registers 4, 7 and 11.
-    Uint8Array.of(0, 0, 0, 1, 0, 0x0b, 3, 0x90, 0x08, 0),
-    sized(digest),
-  );
 }
 
 async function codes(changes: Changes = {}): Promise<readonly string[]> {
