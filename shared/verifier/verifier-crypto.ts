@@ -61,20 +61,21 @@ export const webCrypto: VerifierCrypto = {
 };
 
 // Roots, intermediates and signers come back in every chain, and importing a key costs more than using it. What is kept is a
-// function of the octets alone, so no entry can be stale.
+// function of the octets alone, so no entry can be stale. Keys, not promises: workerd lets no request await another's.
 const REMEMBERED_KEYS = 64;
-const remembered = new Map<string, Promise<CryptoKey | undefined>>();
+const remembered = new Map<string, CryptoKey>();
 
-function imported(...key: Parameters<typeof importKey>): Promise<CryptoKey | undefined> {
-  const [format, octets, algorithm] = key;
+async function imported(...wanted: Parameters<typeof importKey>): Promise<CryptoKey | undefined> {
+  const [format, octets, algorithm] = wanted;
   const name = `${format} ${JSON.stringify(algorithm)} ${toHex(octets)}`;
   const known = remembered.get(name);
   if (known) return known;
+  const key = await importKey(...wanted);
+  if (!key) return undefined;
   const [oldest] = remembered.keys();
   if (oldest !== undefined && remembered.size >= REMEMBERED_KEYS) remembered.delete(oldest);
-  const importing = importKey(...key);
-  remembered.set(name, importing);
-  return importing;
+  remembered.set(name, key);
+  return key;
 }
 
 async function importKey(

@@ -5,12 +5,14 @@ import type { FigureGroup } from './measure.ts';
 import { openRequestFigures } from './open-request.ts';
 import { peerFigures } from './peers.ts';
 import { sealRecordFigures } from './seal-record.ts';
+import { verifyTdxFigures } from './verify-tdx.ts';
 
 const GROUPS: Readonly<Record<string, FigureGroup>> = {
   'open-request': openRequestFigures,
   'seal-record': sealRecordFigures,
   peers: peerFigures,
   adapter: adapterFigures,
+  'verify-tdx': verifyTdxFigures,
 };
 
 const args = process.argv.slice(2);

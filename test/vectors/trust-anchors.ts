@@ -21,12 +21,20 @@ export function anchorsOf(folder: VectorFolder): readonly Anchor[] {
   return folder.vectors.filter(({ kind }) => kind === 'trust-anchors').flatMap(readAnchors);
 }
 
-function readAnchors({ files, folder }: Vector): readonly Anchor[] {
+/** The certificates in PEM files of the folder; what is not a vendor's certificate is left out. */
+export function readAnchorFiles(
+  files: readonly { readonly role: string; readonly path: string }[],
+  folder: VectorFolder,
+): readonly Anchor[] {
   return files.flatMap(({ role, path }) => {
     const [der] = readPemCertificates(folder.read(path), 1, 1, 'evidence_certificate_malformed');
     const certificate = der && readAsAnyVendor(der);
     return certificate ? [{ role, der, certificate }] : [];
   });
+}
+
+function readAnchors({ files, folder }: Vector): readonly Anchor[] {
+  return readAnchorFiles(files, folder);
 }
 
 function readAsAnyVendor(der: Bytes): Certificate | undefined {
