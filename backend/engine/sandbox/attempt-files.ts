@@ -6,10 +6,14 @@ import type { Attempt, ProbeTools } from './probe.ts';
 export function attemptHostFiles(t: ProbeTools): readonly Attempt[] {
   const DIRECTORY = 0o200000;
   const { n, canary } = t;
+  const ownRoot = t.own.rootNames.length > 0;
   const attempt = (id: string, run: () => string): Attempt => ({ id, breaks: 'host-filesystem', run });
   const run = (path: string): string => {
     const { error } = process.getBuiltinModule('node:child_process').spawnSync(path, ['-c', 'exit 0']);
-    return error === undefined ? 'open' : ((error as { readonly code?: string }).code ?? 'unreadable');
+    const code = (error as { readonly code?: string } | undefined)?.code;
+    // not in this root
+    if (code === 'ENOENT') return 'absent';
+    return error === undefined ? 'open' : (code ?? 'unreadable');
   };
   return [
     attempt('read-canary', () => t.tryRead(canary.file)),
@@ -18,8 +22,22 @@ export function attemptHostFiles(t: ProbeTools): readonly Attempt[] {
     attempt('read-hostname', () => t.tryRead('/etc/hostname')),
     attempt('read-resolver', () => t.tryRead('/etc/resolv.conf')),
     attempt('read-logs', () => t.tryOpen('/var/log', DIRECTORY)),
-    attempt('list-root', () => t.tryOpen('/', DIRECTORY)),
-    attempt('list-tmp', () => t.tryOpen('/tmp', DIRECTORY)),
+    attempt('list-root', () => {
+      const found = t.tryOpen('/', DIRECTORY);
+      if (found !== 'open') return found;
+      const names = process.getBuiltinModule('node:fs').readdirSync('/');
+      return t.ifOwn(
+        names.every((name) => t.own.rootNames.includes(name)),
+        found,
+      );
+    }),
+    attempt('list-tmp', () => {
+      const found = t.tryOpen('/tmp', DIRECTORY);
+      if (found !== 'open') return found;
+      // the host's has the canaries in it
+      const names = process.getBuiltinModule('node:fs').readdirSync('/tmp');
+      return t.ifOwn(ownRoot && !names.some((name) => canary.folder === `/tmp/${name}`), found);
+    }),
     attempt('list-home', () => t.tryOpen('/home', DIRECTORY)),
     attempt('list-canary-folder', () => t.tryOpen(canary.folder, DIRECTORY)),
     attempt('read-disk', () => t.tryRead('/dev/vda')),
@@ -61,12 +79,16 @@ export function attemptPersistentWrites(t: ProbeTools): readonly Attempt[] {
   const { n, canary } = t;
   const attempt = (id: string, run: () => string): Attempt => ({ id, breaks: 'persistent-writes', run });
   const remove = (path: string, flags = 0) => t.call(n.unlinkat, AT_FDCWD, t.text(path), flags);
+  const ownRoot = t.own.rootNames.length > 0;
+  // file systems that the driver made in memory
+  const inMemory = ['/tmp', '/dev/shm'];
   const mark = `cloister-probe-${canary.nonce.slice(0, 16)}`;
   const create = (folder: string): string => {
     const path = `${folder}/${mark}`;
     const verdict = t.tryOpen(path, CREATE);
-    if (verdict === 'open') remove(path);
-    return verdict;
+    // where the root is the sandbox's own the mark stays, and the host looks for it
+    if (verdict === 'open' && !ownRoot) remove(path);
+    return t.ifOwn(ownRoot && inMemory.includes(folder), verdict);
   };
   const made = (result: number, path: string, flags = 0): string => {
     if (result >= 0) remove(path, flags);
@@ -87,6 +109,11 @@ export function attemptPersistentWrites(t: ProbeTools): readonly Attempt[] {
     attempt('create-in-var-tmp', () => create('/var/tmp')),
     attempt('create-in-shared-memory', () => create('/dev/shm')),
     attempt('create-in-run', () => create('/run')),
+    attempt('create-beside-channel', () => {
+      const found = create('/channel');
+      // a file system of two inodes, its root and the socket
+      return found === 'ENOSPC' ? 'full' : found;
+    }),
     attempt('create-in-lock', () => create('/run/lock')),
     attempt('create-in-home', () => create('/root')),
     attempt('create-in-working-folder', () => create(process.cwd())),
@@ -94,7 +121,7 @@ export function attemptPersistentWrites(t: ProbeTools): readonly Attempt[] {
       create(process.execPath.slice(0, process.execPath.lastIndexOf('/'))),
     ),
     attempt('create-beside-canary', () => create(canary.folder)),
-    attempt('create-unnamed', () => t.tryOpen('/tmp', TMPFILE | 0o2)),
+    attempt('create-unnamed', () => t.ifOwn(ownRoot, t.tryOpen('/tmp', TMPFILE | 0o2))),
     attempt('write-canary', () => t.tryOpen(canary.file, WRITE)),
     attempt('append-canary', () => t.tryOpen(canary.file, WRITE | APPEND)),
     attempt('truncate-canary-on-open', () => t.tryOpen(inFolder('spare'), TRUNCATE)),

@@ -45,8 +45,10 @@ export function attemptHostProcesses(t: ProbeTools): readonly Attempt[] {
     attempt('enter-process-root', () => t.tryOpen(of(canary.process, 'root'), 0o200000)),
     attempt('read-adapter-environment', () => t.tryRead(of(canary.adapter, 'environ'))),
     attempt('read-adapter-memory', () => t.tryOpen(of(canary.adapter, 'mem'), 0)),
-    attempt('read-init-environment', () => t.tryRead('/proc/1/environ')),
-    attempt('list-processes', () => t.tryOpen('/proc', 0o200000)),
+    attempt('read-init-environment', () =>
+      t.ifOwn(t.own.processes || t.own.kernel, t.tryRead('/proc/1/environ')),
+    ),
+    attempt('list-processes', () => t.ifOwn(t.own.processes || t.own.kernel, t.tryOpen('/proc', 0o200000))),
     attempt('limit-process', () => {
       const now = new Uint8Array(16);
       return t.verdict(t.call(n.prlimit64, canary.process, 7, 0, now));
@@ -62,7 +64,7 @@ export function attemptHostProcesses(t: ProbeTools): readonly Attempt[] {
     // PR_SET_PDEATHSIG to what it is already: allowed at all, it could be cleared
     attempt('outlive-adapter', () => t.verdict(t.call(n.prctl, 1, 9, 0, 0, 0))),
     attempt('terminal-input', () => t.verdict(t.call(n.ioctl, 0, 0x5412, t.text('x')))),
-    attempt('open-terminal', () => t.tryOpen('/dev/ptmx', 0o2 | 0o400)),
+    attempt('open-terminal', () => t.ifOwn(t.own.kernel, t.tryOpen('/dev/ptmx', 0o2 | 0o400))),
   ];
 }
 
@@ -208,8 +210,16 @@ export function attemptInformation(t: ProbeTools): readonly Attempt[] {
     'product-name': '/sys/class/dmi/id/product_name',
   };
   return [
-    ...Object.entries(files).map(([id, path]) => attempt(`read-${id}`, () => t.tryRead(path))),
-    attempt('list-interfaces', () => t.tryOpen('/sys/class/net', 0o200000)),
+    ...Object.entries(files).map(([id, path]) =>
+      attempt(`read-${id}`, () => {
+        // what a kernel of its own makes up, and the connections of a network of its own
+        const own = path.startsWith('/etc/')
+          ? false
+          : t.own.kernel || (t.own.network && id === 'connections');
+        return t.ifOwn(own, t.tryRead(path));
+      }),
+    ),
+    attempt('list-interfaces', () => t.ifOwn(t.own.kernel, t.tryOpen('/sys/class/net', 0o200000))),
     // SYSLOG_ACTION_SIZE_BUFFER = 10
     attempt('kernel-messages', () => t.verdict(t.call(n.syslog, 10, 0, 0))),
     attempt('watch-canary', () => {

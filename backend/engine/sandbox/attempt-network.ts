@@ -31,7 +31,25 @@ export function attemptNetwork(t: ProbeTools): readonly Attempt[] {
     t.call(n.sendto, socket, t.text('x'), 1, 0, address, address.length);
   const bare = (family: number, type: number, protocol: number) => () =>
     onSocket(family, type, protocol, () => 0);
-  const attempt = (id: string, run: () => string): Attempt => ({ id, breaks: 'network', run });
+  // What stays within a network namespace; vsock, among others, does not.
+  const namespaced = [
+    ...[
+      'tcp-loopback',
+      'tcp-loopback-ipv6',
+      'tcp-listen',
+      'udp-loopback',
+      'udp-ipv6',
+      'dns',
+      'sctp',
+      'mptcp',
+    ],
+    ...['netlink-route', 'netlink-netfilter', 'unix-abstract', 'unix-listen'],
+  ];
+  const attempt = (id: string, run: () => string): Attempt => ({
+    id,
+    breaks: 'network',
+    run: () => t.ifOwn(t.own.network && namespaced.includes(id), run()),
+  });
 
   const list: Attempt[] = [
     attempt('tcp-loopback', () =>

@@ -12,10 +12,11 @@ export type SyscallName = keyof typeof SYSCALLS_X64 | keyof typeof SYSCALLS_ARM6
 
 /**
  * A condition on one argument. `anyOf` compares the low 32 bits under `mask`: right where the kernel itself takes an int or
- * an unsigned int, as it then ignores the high half. `isNull` demands that all 64 bits are zero.
+ * an unsigned int, as it then ignores the high half. `noneOf` is its opposite. `isNull` demands that all 64 bits are zero.
  */
 export type ArgumentCheck =
   | { readonly argument: number; readonly mask?: number; readonly anyOf: readonly number[] }
+  | { readonly argument: number; readonly noneOf: readonly number[] }
   | { readonly argument: number; readonly isNull: true };
 
 /** What to do with one system call: allowed where all checks hold, otherwise answered with `errno`. No check: allowed. */
@@ -97,6 +98,10 @@ function compileRule(rule: SyscallRule): Instruction[] {
       continue;
     }
     body.push([LOAD_WORD, 0, 0, low]);
+    if ('noneOf' in check) {
+      for (const value of check.noneOf) body.push([JUMP_EQUAL, 0, 1, value], refuse);
+      continue;
+    }
     if (check.mask !== undefined) body.push([AND, 0, 0, check.mask]);
     check.anyOf.forEach((value, index) => {
       // past the remaining comparisons and the refusal

@@ -60,6 +60,16 @@ const LIBRARIES = {
   ],
 } as const;
 
+/** The libraries that exist on this machine, under each folder and name by which a loader may look for them. */
+export function listLibraries(
+  architecture: 'x64' | 'arm64',
+): readonly { readonly folder: string; readonly name: string }[] {
+  const names = [...LIBRARIES[architecture], ...LIBRARIES.both];
+  return LIBRARY_FOLDERS[architecture]
+    .flatMap((folder) => names.map((name) => ({ folder, name })))
+    .filter(({ folder, name }) => existsSync(`${folder}/${name}`));
+}
+
 /** The files of the host that any dynamically linked program needs, as they exist on this machine. */
 export function listSystemRules(architecture: 'x64' | 'arm64'): LandlockRule[] {
   const rules: LandlockRule[] = [
@@ -69,10 +79,9 @@ export function listSystemRules(architecture: 'x64' | 'arm64'): LandlockRule[] {
     // Node's OpenSSL ends the process where the file is there and cannot be read
     { path: '/etc/ssl/openssl.cnf', rights: READ_FILE },
   ].filter((rule) => existsSync(rule.path));
-  const found = new Set<string>();
-  for (const folder of LIBRARY_FOLDERS[architecture])
-    for (const name of [...LIBRARIES[architecture], ...LIBRARIES.both])
-      if (existsSync(`${folder}/${name}`)) found.add(realpathSync(`${folder}/${name}`));
+  const found = new Set(
+    listLibraries(architecture).map(({ folder, name }) => realpathSync(`${folder}/${name}`)),
+  );
   for (const path of [...found].sort()) rules.push({ path, rights: READ_FILE | EXECUTE });
   return rules;
 }

@@ -1,22 +1,34 @@
 // The launcher: confines the process that runs it, then becomes the program.
 
-/** What the launcher is told, as JSON on file descriptor 4. */
+/** What the launcher is told, as JSON on file descriptor 4 or in the file that its first argument names. */
 export interface LaunchOrder {
   /** Absolute path of koffi's native module. */
   readonly koffi: string;
   readonly syscalls: {
+    readonly bind: number;
     readonly close_range: number;
+    readonly dup3: number;
     readonly fcntl: number;
     readonly getppid: number;
     readonly landlock_add_rule: number;
     readonly landlock_create_ruleset: number;
     readonly landlock_restrict_self: number;
+    readonly listen: number;
+    readonly memfd_create: number;
     readonly prctl: number;
     readonly prlimit64: number;
     readonly seccomp: number;
+    readonly socket: number;
     readonly umask: number;
   };
-  readonly parent: number;
+  /** The process with which it ends; null where the container's end is its own. */
+  readonly parent: number | null;
+  /** A path to bind: the listening socket is then descriptor 3 of the program, in place of an inherited one. */
+  readonly listen: string | null;
+  /** Octets (base64) that the program finds in memory files of these descriptors: bubblewrap's options and filter. */
+  readonly files: readonly { readonly descriptor: number; readonly octets: string }[];
+  /** Whether descriptor 4 stays open for the program: bubblewrap tells there what it made. */
+  readonly keepLine: boolean;
   readonly limits: readonly (readonly [resource: number, value: number])[];
   readonly landlock: {
     readonly handled: {
@@ -48,6 +60,7 @@ export type LaunchStep =
   | 'limit'
   | 'seccomp'
   | 'descriptor'
+  | 'listen'
   | 'execve';
 
 interface Koffi {
@@ -65,12 +78,13 @@ interface Koffi {
  */
 export function launch(): void {
   const fs = process.getBuiltinModule('node:fs');
-  const ORDER = 4;
-  const order = JSON.parse(fs.readFileSync(ORDER, 'utf8')) as LaunchOrder;
+  const place = process.argv[1];
+  const LINE = place === undefined ? 4 : 2;
+  const order = JSON.parse(fs.readFileSync(place ?? LINE, 'utf8')) as LaunchOrder;
   let koffi: Koffi | undefined;
 
   const fail = (step: LaunchStep): never => {
-    fs.writeSync(ORDER, `${step}:${koffi?.errno() ?? 0}`);
+    fs.writeSync(LINE, `${step}:${koffi?.errno() ?? 0}`);
     process.exit(1);
   };
   const native = { exports: {} as Koffi };
@@ -100,8 +114,10 @@ export function launch(): void {
   const n = order.syscalls;
 
   // PR_SET_PDEATHSIG = 1, SIGKILL = 9. A parent that ended before this line is noticed by the changed parent id.
-  must('parent', n.prctl, 1, 9);
-  if (call(n.getppid, 0, 0, 0, 0, 0) !== order.parent) fail('parent');
+  if (order.parent !== null) {
+    must('parent', n.prctl, 1, 9);
+    if (call(n.getppid, 0, 0, 0, 0, 0) !== order.parent) fail('parent');
+  }
   call(n.umask, 0o077, 0, 0, 0, 0);
   // PR_SET_NO_NEW_PRIVS = 38
   must('landlock', n.prctl, 38, 1);
@@ -111,6 +127,24 @@ export function launch(): void {
     fs.writeFileSync('/proc/self/oom_score_adj', '1000');
   } catch {
     // no /proc: a matter of order, not of confinement
+  }
+  // before the limit on file sizes, which holds for memory files too
+  const files = order.files.map(({ descriptor, octets }) => {
+    const name = new TextEncoder().encode('\0');
+    const file = must('descriptor', n.memfd_create, address(name), 0);
+    fs.writeSync(file, Buffer.from(octets, 'base64'), 0, null, 0);
+    return { descriptor, file };
+  });
+  let listening = 3;
+  if (order.listen !== null) {
+    // struct sockaddr_un; AF_UNIX = 1, SOCK_STREAM = 1
+    const path = new TextEncoder().encode(`${order.listen}\0`);
+    const name = new Uint8Array(2 + path.length);
+    name[0] = 1;
+    name.set(path, 2);
+    listening = must('listen', n.socket, 1, 1, 0);
+    must('listen', n.bind, listening, address(name), name.length);
+    must('listen', n.listen, listening, 511);
   }
   // struct rlimit64: current, maximum
   for (const [resource, value] of order.limits) {
@@ -143,12 +177,12 @@ export function launch(): void {
   }
 
   // Everything that execve needs lies ready before the filter, which must see as little of Node as possible.
-  const kept: Uint8Array[] = [];
+  const octetsInUse: Uint8Array[] = [];
   const pointers = (texts: readonly string[]): BigUint64Array => {
     const list = new BigUint64Array(texts.length + 1);
     texts.forEach((text, index) => {
       const octets = new TextEncoder().encode(`${text}\0`);
-      kept.push(octets);
+      octetsInUse.push(octets);
       list[index] = address(octets);
     });
     return list;
@@ -158,18 +192,24 @@ export function launch(): void {
 
   // Node marks every inherited descriptor close-on-exec: 0-2 and the listening socket stay, all above go
   // (CLOSE_RANGE_CLOEXEC = 4). F_SETFD = 2.
-  for (let descriptor = 0; descriptor <= 3; descriptor++) must('descriptor', n.fcntl, descriptor, 2, 0);
-  must('descriptor', n.close_range, 4, 0xffffffff, 4);
+  if (listening !== 3) must('descriptor', n.dup3, listening, 3, 0);
+  for (const { descriptor, file } of files)
+    if (file !== descriptor) must('descriptor', n.dup3, file, descriptor, 0);
+  if (call(n.close_range, 4, 0xffffffff, 4, 0, 0) < 0)
+    // a kernel without the flag (gVisor): the limit on open files is below 4096
+    for (let descriptor = 4; descriptor < 4096; descriptor++) call(n.fcntl, descriptor, 2, 1, 0, 0);
+  const kept = [0, 1, 2, 3, ...files.map(({ descriptor }) => descriptor), ...(order.keepLine ? [LINE] : [])];
+  for (const descriptor of kept) must('descriptor', n.fcntl, descriptor, 2, 0);
 
   // LAUNCH_READY, spelt out: nothing from outside this function exists in the child
-  fs.writeSync(ORDER, 'ready');
+  fs.writeSync(LINE, 'ready');
   if (order.seccomp !== null) {
     // struct sock_fprog: length u16, padding, pointer; SECCOMP_SET_MODE_FILTER = 1
     const program = new Uint8Array(Buffer.from(order.seccomp, 'base64'));
     const header = new DataView(new ArrayBuffer(16));
     header.setUint16(0, program.length / 8, true);
     header.setBigUint64(8, address(program), true);
-    kept.push(program);
+    octetsInUse.push(program);
     must('seccomp', n.seccomp, 1, 0, address(new Uint8Array(header.buffer)));
   }
   execve(order.argv[0], argv, envp);

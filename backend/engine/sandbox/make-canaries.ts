@@ -3,10 +3,11 @@
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { getServers } from 'node:dns';
-import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server } from 'node:net';
+import { release } from 'node:os';
 import { join } from 'node:path';
-import { type NativeCall, syscallTable } from './native-calls.ts';
+import { syscallTable } from './native-calls.ts';
 import type { Canaries } from './probe.ts';
 import type { ProbeResult } from './sandboxed-engine.ts';
 import type { LaunchSite } from './spawn-launcher.ts';
@@ -18,6 +19,21 @@ const CANARY_PREFIX = 'cloister-canary-';
 const IPC_RMID = 0;
 const IPC_CREAT_FOR_ALL = 0o1666;
 
+/** What the host itself judges after the probe: contacts at its sockets, changes to its files, the end of its process. */
+export const HOST_ATTEMPTS = [
+  { id: 'host-saw-contact', breaks: 'network' },
+  { id: 'host-saw-change', breaks: 'persistent-writes' },
+  { id: 'host-lost-process', breaks: 'host-processes' },
+] as const;
+
+/** Folders of the host where a probe in a sandbox with a root of its own may leave its mark, which must not appear here. */
+const MARK_FOLDERS = ['/tmp', '/var/tmp', '/dev/shm', '/run', '/run/lock', '/root', '/'];
+
+/** The name that a probe gives to what it leaves. */
+export function markName(nonce: string): string {
+  return `cloister-probe-${nonce.slice(0, 16)}`;
+}
+
 /** Canaries of one probe run. */
 export interface CanaryNest {
   readonly canaries: Canaries;
@@ -28,7 +44,8 @@ export interface CanaryNest {
 }
 
 /** Makes the canaries. `nonce` is hex and unique to the run. */
-export async function makeCanaries(nonce: string, site: LaunchSite, call: NativeCall): Promise<CanaryNest> {
+export async function makeCanaries(nonce: string, site: LaunchSite): Promise<CanaryNest> {
+  const { call } = site;
   sweepLeftovers(CANARY_PARENT, CANARY_PREFIX);
   const folder = makeOwnedFolder(CANARY_PARENT, CANARY_PREFIX);
   chmodSync(folder, 0o777);
@@ -103,24 +120,22 @@ export async function makeCanaries(nonce: string, site: LaunchSite, call: Native
       process: bystander.pid ?? 0,
       adapter: process.pid,
       segment,
+      kernel: release(),
+      bootId: readBootId(),
     },
     inspect() {
       const contacted = contacts > 0 || datagramArrived();
       const changed = describeFolder(folder) !== before;
-      return [
-        {
-          id: 'host-saw-contact',
-          breaks: 'network',
-          blocked: !contacted,
-          detail: contacted ? 'open' : 'absent',
-        },
-        {
-          id: 'host-saw-change',
-          breaks: 'persistent-writes',
-          blocked: !changed,
-          detail: changed ? 'open' : 'absent',
-        },
-      ];
+      // a process that is gone cannot be reached, and would let an open sandbox look closed
+      const harmed =
+        bystander.exitCode !== null || bystander.signalCode !== null || bystander.pid === undefined;
+      const left = findMarks(nonce).length > 0;
+      const seen = [contacted, changed || left, harmed];
+      return HOST_ATTEMPTS.map((attempt, index) => ({
+        ...attempt,
+        blocked: seen[index] === false,
+        detail: seen[index] === false ? 'absent' : 'open',
+      }));
     },
     async remove() {
       bystander.kill('SIGKILL');
@@ -135,10 +150,22 @@ export async function makeCanaries(nonce: string, site: LaunchSite, call: Native
   };
 }
 
+function findMarks(nonce: string): string[] {
+  return MARK_FOLDERS.map((folder) => join(folder, markName(nonce))).filter((path) => existsSync(path));
+}
+
 function writeForAll(path: string, content: string, mode: number): void {
   writeFileSync(path, content);
   // past the umask
   chmodSync(path, mode);
+}
+
+function readBootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    return '';
+  }
 }
 
 // Names, modes, times and contents: a change by any of the write attempts shows, even one that it undid.

@@ -27,6 +27,9 @@ export interface Canaries {
   readonly adapter: number;
   /** A SysV segment that anyone may attach; -1 where none could be made. */
   readonly segment: number;
+  /** Release and boot id of the host's kernel. */
+  readonly kernel: string;
+  readonly bootId: string;
 }
 
 /** What the probe is told, as JSON on its standard input. */
@@ -37,6 +40,16 @@ export interface ProbeOrder {
   readonly canaries: Canaries;
   /** Names of the environment that the program was given. */
   readonly environment: readonly string[];
+  /** What the host made sure that the sandbox has to itself. */
+  readonly own: ProbeOwn;
+}
+
+/** What the sandbox has to itself; see OwnWorld, which the host fills in. */
+export interface ProbeOwn {
+  readonly rootNames: readonly string[];
+  readonly network: boolean;
+  readonly processes: boolean;
+  readonly kernel: boolean;
 }
 
 /** What the probe answers, as JSON on its standard output. */
@@ -56,6 +69,7 @@ export interface ProbeTools {
   readonly environment: readonly string[];
   /** A file that the sandbox declares readable, that the adapter's user may own, and that nobody executes. */
   readonly declared: string;
+  readonly own: ProbeOwn;
   /** A raw system call; a negative result is the negated errno. */
   call(number: number, ...words: readonly Word[]): number;
   /** A zero-terminated string. */
@@ -66,6 +80,8 @@ export interface ProbeTools {
   tryOpen(path: string, flags: number): string;
   /** Opens, reads a little and closes: `open`, `unreadable` where it opened but gave nothing, or the errno name. */
   tryRead(path: string): string;
+  /** `private` for anything but a refusal where the sandbox has the thing to itself, by the host's word. */
+  ifOwn(owned: boolean, verdict: string): string;
   /** `open` for a result of 0 or more, otherwise the errno name. */
   verdict(result: number): string;
   close(descriptor: number): void;
@@ -120,19 +136,44 @@ export function probe(groups: readonly AttemptGroup[]): void {
   const verdict = (result: number): string => {
     if (result >= 0) return 'open';
     // what is not there cannot be reached
-    if (-result === os.constants.errno.ENOENT) return 'absent';
+    const { ENOENT, ESRCH } = os.constants.errno;
+    if (-result === ENOENT || -result === ESRCH) return 'absent';
     return names.get(-result) ?? 'unsupported';
   };
   const open = (path: string, flags: number): number => call(n.openat, AT_FDCWD, text(path), flags, 0o600);
   const close = (descriptor: number): void => {
     if (descriptor >= 0) call(n.close, descriptor);
   };
+  // The answers of a kernel that refuses. Anything else (a connection refused, a bad address) means that the attempt got
+  // through to somewhere, and counts as open.
+  const refusals = new Set([
+    'EPERM',
+    'EACCES',
+    'ENOSYS',
+    'EAFNOSUPPORT',
+    'EROFS',
+    'absent',
+    'full',
+    'private',
+    'unsupported',
+  ]);
+  // The host says that the kernel is not its own; the probe makes sure that it does not look like the host's either.
+  let bootId = '';
+  try {
+    bootId = fs.readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    // none to compare
+  }
+  const otherKernel =
+    order.own.kernel && os.release() !== order.canaries.kernel && bootId !== order.canaries.bootId;
   const tools: ProbeTools = {
     n,
     architecture: order.architecture,
     canary: order.canaries,
     environment: order.environment,
     declared: order.koffi,
+    own: { ...order.own, kernel: otherKernel },
+    ifOwn: (owned, found) => (owned && !refusals.has(found) ? 'private' : found),
     call,
     text,
     open,
@@ -177,9 +218,6 @@ export function probe(groups: readonly AttemptGroup[]): void {
     },
   };
 
-  // The answers of a kernel that refuses. Anything else (a connection refused, a bad address) means that the attempt got
-  // through to somewhere, and counts as open.
-  const refusals = new Set(['EPERM', 'EACCES', 'ENOSYS', 'EAFNOSUPPORT', 'EROFS', 'absent', 'unsupported']);
   const results: ProbeResult[] = [];
   for (const group of groups)
     for (const attempt of group(tools)) {

@@ -12,19 +12,26 @@ import { attemptHostProcesses, attemptInformation, attemptKernelIpc } from './at
 import { attemptNetwork } from './attempt-network.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { readAndExecute } from './landlock-rules.ts';
-import { makeCanaries } from './make-canaries.ts';
-import { type NativeCall, syscallTable } from './native-calls.ts';
-import { composeProbe, type ProbeAnswer, type ProbeOrder } from './probe.ts';
+import { HOST_ATTEMPTS, makeCanaries } from './make-canaries.ts';
+import { syscallTable } from './native-calls.ts';
+import {
+  type AttemptGroup,
+  composeProbe,
+  type ProbeAnswer,
+  type ProbeOrder,
+  type ProbeTools,
+} from './probe.ts';
 import type { Profile } from './profile.ts';
 import { SandboxError } from './sandbox-error.ts';
 import type { Guarantee, ProbeReport, ProbeResult } from './sandboxed-engine.ts';
-import { type LaunchSite, spawnLauncher } from './spawn-launcher.ts';
+import { type LaunchSite, type OwnWorld, spawnLauncher } from './spawn-launcher.ts';
+import { watchParent } from './watch-parent.ts';
 
 const GUARANTEES: readonly Guarantee[] = [
   ...(['network', 'host-filesystem', 'persistent-writes', 'host-processes'] as const),
   ...(['kernel-ipc', 'evidence-devices', 'information'] as const),
 ];
-const GROUPS = [
+const GROUPS: readonly AttemptGroup[] = [
   attemptNetwork,
   attemptHostFiles,
   attemptPersistentWrites,
@@ -40,7 +47,6 @@ const ANSWER_LIMIT_OCTETS = 256 * 1024;
 /** What a probe run needs besides the profile. */
 export interface ProbeSettings {
   readonly site: LaunchSite;
-  readonly call: NativeCall;
   readonly random: (octets: number) => Uint8Array;
   /** The environment that the program will get. */
   readonly env: Readonly<Record<string, string>>;
@@ -53,17 +59,19 @@ export interface ProbeSettings {
  * @throws SandboxError `sandbox_probe_failed` where no answer with this run's nonce came in time
  */
 export async function runProbe(profile: Profile, settings: ProbeSettings): Promise<ProbeReport> {
-  const { site, call, random, env } = settings;
+  const { site, random, env } = settings;
   const nonce = toHex(random(NONCE_OCTETS));
-  const nest = await makeCanaries(nonce, site, call);
+  const nest = await makeCanaries(nonce, site);
   try {
-    const order: ProbeOrder = {
+    const order = (own: OwnWorld): ProbeOrder => ({
       koffi: site.koffi,
       architecture: site.architecture,
       syscalls: syscallTable(site.architecture),
       canaries: nest.canaries,
-      environment: Object.keys(env),
-    };
+      // bubblewrap names its working folder
+      environment: [...Object.keys(env), ...(profile.driver === 'bubblewrap' ? ['PWD'] : [])],
+      own,
+    });
     const answer = readAnswer(await converse(withProbeFiles(profile, site), order, settings), nonce);
     const results = [...answer.results, ...nest.inspect()];
     return {
@@ -73,7 +81,9 @@ export async function runProbe(profile: Profile, settings: ProbeSettings): Promi
       profileDigest: profile.digest,
       nonce,
       results,
-      verdict: results.every((result) => result.blocked) ? 'isolated' : 'not-isolated',
+      ...(profile.concedes.length === 0 ? {} : { concedes: profile.concedes }),
+      verdict:
+        openAttempts({ results, concedes: profile.concedes }).length === 0 ? 'isolated' : 'not-isolated',
     };
   } finally {
     await nest.remove();
@@ -85,7 +95,7 @@ export async function runProbe(profile: Profile, settings: ProbeSettings): Promi
  * @throws SandboxError `sandbox_probe_failed` naming the first open attempt
  */
 export function assertIsolated(report: ProbeReport): void {
-  const open = report.results.filter((result) => !result.blocked);
+  const open = openAttempts(report);
   const [first] = open;
   if (report.verdict === 'isolated' && first === undefined) return;
   const named = first === undefined ? 'no attempt' : `${first.id} (${first.breaks}: ${first.detail})`;
@@ -95,20 +105,50 @@ export function assertIsolated(report: ProbeReport): void {
   );
 }
 
+/** The attempts that went through although the profile does not concede them. */
+export function openAttempts({
+  results,
+  concedes = [],
+}: Pick<ProbeReport, 'results' | 'concedes'>): ProbeResult[] {
+  return results.filter((result) => !result.blocked && !concedes.includes(result.id));
+}
+
 /** SHA-256 over "cloister probe v1" ‖ 00 ‖ canonical JSON of the report. */
 export function digestReport(report: ProbeReport): Promise<Bytes> {
   const results = report.results.map(({ id, breaks, blocked, detail }) => ({ id, breaks, blocked, detail }));
   return sha256(concat(toUtf8('cloister probe v1\0'), toUtf8(canonicalJson({ ...report, results }))));
 }
 
+/** Every attempt that a probe makes on this architecture, in its order, with those that the host judges. */
+export function listAttempts(architecture: 'x64' | 'arm64'): readonly Pick<ProbeResult, 'id' | 'breaks'>[] {
+  const canary = { folder: '', nonce: '' };
+  const tools = { architecture, canary, n: syscallTable(architecture), text: () => new Uint8Array(0) };
+  const inside = GROUPS.flatMap((group) => group(tools as unknown as ProbeTools));
+  return [...inside, ...HOST_ATTEMPTS].map(({ id, breaks }) => ({ id, breaks }));
+}
+
 function withProbeFiles(profile: Profile, site: LaunchSite): Profile {
+  const added = [site.node, site.koffi].map((path) => ({ source: path, target: path }));
+  const { bubblewrap } = profile;
+  if (bubblewrap !== undefined)
+    return { ...profile, bubblewrap: { ...bubblewrap, places: [...bubblewrap.places, ...added] } };
   if (profile.landlock === undefined) return profile;
   const rules = [...profile.landlock.rules, readAndExecute(site.node), readAndExecute(site.koffi)];
   return { ...profile, landlock: { ...profile.landlock, rules } };
 }
 
-async function converse(profile: Profile, order: ProbeOrder, settings: ProbeSettings): Promise<string> {
-  const launcher = spawnLauncher(settings.site, 'ignore');
+async function converse(
+  profile: Profile,
+  order: (own: OwnWorld) => ProbeOrder,
+  settings: ProbeSettings,
+): Promise<string> {
+  let endWatch = (): void => {};
+  const launcher = spawnLauncher(settings.site, 'ignore', {
+    driver: profile.driver,
+    onContainer: (ending) => {
+      endWatch = watchParent(launcher.pid, ending);
+    },
+  });
   const timer = setTimeout(() => launcher.kill(), TIME_LIMIT_MS);
   let answer = '';
   launcher.stdout.on('data', (piece: Buffer) => {
@@ -119,14 +159,15 @@ async function converse(profile: Profile, order: ProbeOrder, settings: ProbeSett
   const ended = new Promise<void>((resolve) => launcher.stdout.once('close', () => resolve()));
   try {
     const argv = [settings.site.node, '--no-warnings', '-e', composeProbe(GROUPS)];
-    await launcher.become(profile, argv, settings.env);
+    const { own } = await launcher.become(profile, argv, settings.env, 'probe');
     const input: Writable = launcher.stdin;
-    input.end(JSON.stringify(order));
+    input.end(JSON.stringify(order(own)));
     await Promise.all([launcher.exited, ended]);
     return answer;
   } finally {
     clearTimeout(timer);
-    launcher.kill();
+    await launcher.end();
+    endWatch();
   }
 }
 

@@ -2,8 +2,23 @@
 
 import type { Bytes } from '../../../shared/bytes/concat.ts';
 
-/** Names that a caller may ask for. `auto` picks the strongest driver present and never ends in `none`. */
-export type DriverName = 'auto' | 'landlock' | 'none';
+/** What can hold a program. `none` confines nothing. */
+export type Driver = 'bubblewrap' | 'gvisor' | 'landlock' | 'none';
+
+/** Names that a caller may ask for. `auto` is chosen by `chooseDriver` and never ends in `none`. */
+export type DriverName = 'auto' | Driver;
+
+/**
+ * What a program needs open:
+ * - `fd`: nothing but the listening socket that it inherits as descriptor 3. For engines of our own.
+ * - `uds`: Unix sockets within its own namespaces, for foreign engines that bind a path. The socket is `PRIVATE_SOCKET`.
+ * - `cuda`: `uds`, and loopback, NVIDIA devices, `/proc` of its own and memory files. Not run on hardware.
+ * The latter two exist under `bubblewrap` alone.
+ */
+export type ProfileKind = 'fd' | 'uds' | 'cuda';
+
+/** Where a program of the kinds `uds` and `cuda` must listen, as it sees the path: in memory that only its sandbox has. */
+export const PRIVATE_SOCKET = '/run/engine/engine.sock';
 
 /** A program to run, and all of the host that it may see. */
 export interface SandboxedProgram {
@@ -14,6 +29,10 @@ export interface SandboxedProgram {
   /** Absolute host files or folders (with all below) that it may read and execute. */
   readonly readOnly: readonly string[];
   readonly limits: SandboxLimits;
+  /** `fd` when absent. */
+  readonly kind?: ProfileKind;
+  /** Device files below /dev that it may open; kind `cuda` only. */
+  readonly devices?: readonly string[];
 }
 
 /** Limits of one process (memory, files) and of the sandbox's user (processes). */
@@ -41,7 +60,10 @@ export interface ProbeResult {
   readonly id: string;
   readonly breaks: Guarantee;
   readonly blocked: boolean;
-  /** The errno name that the kernel gave, or a known word: `open`, `absent`, `unreadable`, `unsupported`. */
+  /**
+   * The errno name that the kernel gave, or a known word: `open`, `absent`, `full`, `unreadable`, `unsupported`; and `private`: it
+   * succeeded on something that the sandbox alone has and that ends with it, as the host made sure.
+   */
   readonly detail: string;
 }
 
@@ -57,6 +79,9 @@ export interface ProbeReport {
   /** 32 octets (hex) of this run. A report without the nonce that the adapter drew counts as none. */
   readonly nonce: string;
   readonly results: readonly ProbeResult[];
+  /** Attempts that the profile's kind leaves open, by name; absent where it leaves none (every kind but `cuda`). */
+  readonly concedes?: readonly string[];
+  /** `isolated` where every attempt was blocked but the conceded ones. */
   readonly verdict: 'isolated' | 'not-isolated';
 }
 
@@ -66,7 +91,11 @@ export interface SandboxedEngine {
   readonly probe: ProbeReport;
   /** SHA-256 over "cloister probe v1" ‖ 00 ‖ canonical JSON of the report: 32 octets. */
   readonly probeDigest: Bytes;
-  /** Path of the Unix socket on which the program answers (its file descriptor 3 is the listening end). */
+  /**
+   * Path of the Unix socket on which the program answers (its file descriptor 3 is the listening end, or the private socket).
+   * Under `gvisor` and for the kinds `uds` and `cuda` it names a descriptor of this process, pinned to the socket itself, so
+   * that no swap of a name inside redirects a prompt.
+   */
   readonly socketPath: string;
   readonly pid: number;
   /** Settles when the program has ended, for whatever reason; never rejects. */

@@ -1,6 +1,7 @@
 // The system calls that an engine may make.
 
 import type { SyscallName, SyscallRule } from './compile-seccomp.ts';
+import type { ProfileKind } from './sandboxed-engine.ts';
 
 /** Choices that depend on the channel and on what else confines the program. */
 export interface SeccompChoices {
@@ -8,7 +9,16 @@ export interface SeccompChoices {
   readonly families: readonly number[];
   /** Whether kill, tkill and tgkill are left in: only where Landlock keeps signals inside the sandbox (ABI 6). */
   readonly signals: boolean;
+  /** What CUDA's library needs besides: memory files, NUMA placement, shared anonymous memory, ioctl of its devices. */
+  readonly cuda?: boolean;
 }
+
+/** Address families of the profile kinds (socket.h): none; UNIX; UNIX, INET, INET6 and NETLINK. Never VSOCK. */
+export const KIND_FAMILIES: Readonly<Record<ProfileKind, readonly number[]>> = {
+  fd: [],
+  uds: [1],
+  cuda: [1, 2, 10, 16],
+};
 
 const ENOSYS = 38;
 const EAFNOSUPPORT = 97;
@@ -25,6 +35,8 @@ const MAP_ANONYMOUS = 0x20;
 const FCNTL_COMMANDS = [0, 1, 2, 3, 4, 1030];
 // ioctls.h: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. So neither TIOCSTI nor TIOCLINUX nor any device's own.
 const IOCTL_COMMANDS = [0x5401, 0x5413, 0x541b, 0x5421, 0x5450, 0x5451];
+// ioctls.h: TIOCSTI, TIOCLINUX, the two by which text reaches a terminal as if typed
+const TERMINAL_WRITERS = [0x5412, 0x541c];
 // prctl.h: SET_NAME, GET_NAME, GET_DUMPABLE, CAPBSET_READ, GET_NO_NEW_PRIVS, SET_VMA. Not SET_PDEATHSIG: it would outlive its parent.
 const PRCTL_OPTIONS = [15, 16, 3, 23, 39, 0x53564d41];
 
@@ -63,10 +75,12 @@ export function listSyscallRules(choices: SeccompChoices): SyscallRule[] {
     // clone3 keeps its flags in memory, where a filter cannot look; libc then falls back to clone
     { name: 'clone3', refuse: true, errno: ENOSYS },
     { name: 'clone', checks: [{ argument: 0, mask: CLONE_REFUSED, anyOf: [0] }] },
-    {
-      name: 'mmap',
-      checks: [{ argument: 3, mask: MAP_SHARED | MAP_ANONYMOUS, anyOf: [0, MAP_SHARED, MAP_ANONYMOUS] }],
-    },
+    choices.cuda === true
+      ? { name: 'mmap' }
+      : {
+          name: 'mmap',
+          checks: [{ argument: 3, mask: MAP_SHARED | MAP_ANONYMOUS, anyOf: [0, MAP_SHARED, MAP_ANONYMOUS] }],
+        },
     // stream pairs only: a datagram socket could name any socket file of the host as the receiver
     {
       name: 'socketpair',
@@ -77,7 +91,9 @@ export function listSyscallRules(choices: SeccompChoices): SyscallRule[] {
     },
     { name: 'sendto', checks: [{ argument: 4, isNull: true }] },
     { name: 'fcntl', checks: [{ argument: 1, anyOf: FCNTL_COMMANDS }] },
-    { name: 'ioctl', checks: [{ argument: 1, anyOf: IOCTL_COMMANDS }] },
+    choices.cuda === true
+      ? { name: 'ioctl', checks: [{ argument: 1, noneOf: TERMINAL_WRITERS }] }
+      : { name: 'ioctl', checks: [{ argument: 1, anyOf: IOCTL_COMMANDS }] },
     { name: 'prctl', checks: [{ argument: 0, anyOf: PRCTL_OPTIONS }] },
     // reading its own only: a lower core limit would open the way through a core_pattern that is a pipe, and the limits of
     // another process of the same user are a way to hurt it
@@ -97,6 +113,10 @@ export function listSyscallRules(choices: SeccompChoices): SyscallRule[] {
       ...(['bind', 'connect', 'setsockopt'] as const).map((name) => ({ name })),
     );
   }
+  if (choices.cuda === true)
+    rules.push(
+      ...(['memfd_create', 'mbind', 'set_mempolicy', 'ftruncate'] as const).map((name) => ({ name })),
+    );
   if (choices.signals) rules.push(...(['kill', 'tgkill', 'tkill'] as const).map((name) => ({ name })));
   return rules;
 }

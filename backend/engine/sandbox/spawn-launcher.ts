@@ -2,14 +2,25 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex, Readable, Writable } from 'node:stream';
+import { adoptBubblewrapped } from './adopt-bubblewrapped.ts';
+import { awaitContainer } from './await-container.ts';
+import { BUBBLEWRAP_DESCRIPTORS, bubblewrapOptions } from './bubblewrap-line.ts';
 import type { SeccompArchitecture } from './compile-seccomp.ts';
+import {
+  CHANNEL_SOCKET,
+  type GvisorBundle,
+  type GvisorPlan,
+  layOutContainer,
+  ORDER_PLACE,
+} from './gvisor-bundle.ts';
 import { LAUNCH_READY, type LaunchOrder, launch } from './launch.ts';
-import { syscallTable } from './native-calls.ts';
+import { type NativeCall, syscallTable } from './native-calls.ts';
 import type { Profile } from './profile.ts';
 import { SandboxError } from './sandbox-error.ts';
-import type { EngineExit } from './sandboxed-engine.ts';
+import type { Driver, EngineExit } from './sandboxed-engine.ts';
 
 const TIME_LIMIT_MS = 20_000;
+const LAUNCH_TEXT = `(${launch.toString()})()`;
 
 /** What every launch on this machine has in common. */
 export interface LaunchSite {
@@ -19,7 +30,33 @@ export interface LaunchSite {
   readonly koffi: string;
   /** The user and group to drop to; absent where the caller is unprivileged already. */
   readonly user: number | undefined;
+  readonly call: NativeCall;
 }
+
+/** What the host made sure that the program has to itself: the probe may then find it open. */
+export interface OwnWorld {
+  /** Names in a root that was made for it; empty where the root is the host's. */
+  readonly rootNames: readonly string[];
+  /** A network namespace with nothing but loopback in it. */
+  readonly network: boolean;
+  /** Process ids that are not the host's. */
+  readonly processes: boolean;
+  /** System calls are answered by a kernel that is not the host's. */
+  readonly kernel: boolean;
+}
+
+/** A program that runs. */
+export interface Started {
+  /** The program as the host sees it; under gVisor the container's kernel. */
+  readonly pid: number;
+  readonly own: OwnWorld;
+  /** The socket to dial, where it is not the inherited one; a descriptor of this process holds it until `release`. */
+  readonly socketPath?: string;
+  release(): void;
+}
+
+/** Nothing of its own. */
+export const NOTHING_OWN: OwnWorld = { rootNames: [], network: false, processes: false, kernel: false };
 
 /** A launcher that waits for its order. */
 export interface Launcher {
@@ -33,9 +70,25 @@ export interface Launcher {
    * Confines the child and makes it the program; resolves once the program runs.
    * @throws SandboxError `sandbox_start_failed` naming the step and the errno.
    */
-  become(profile: Profile, argv: readonly string[], env: Readonly<Record<string, string>>): Promise<void>;
-  /** Ends the child and everything that it started. */
+  become(
+    profile: Profile,
+    argv: readonly string[],
+    env: Readonly<Record<string, string>>,
+    purpose: Purpose,
+  ): Promise<Started>;
+  /** Ends the child and everything that it started, as far as a signal can. */
   kill(): void;
+  /** Ends all of it and removes what it needed on the host. */
+  end(): Promise<void>;
+}
+
+/** An engine answers on the channel; a probe answers on its standard output and needs none. */
+export type Purpose = 'engine' | 'probe';
+
+/** Tells whoever watches over the adapter's death what else must be ended. */
+export interface LauncherOptions {
+  readonly driver: Driver;
+  readonly onContainer?: (ending: GvisorBundle['ending']) => void;
 }
 
 /**
@@ -43,14 +96,20 @@ export interface Launcher {
  * own, which the profile lets nobody leave: one signal ends them all.
  * @param channel the descriptor that the program finds as number 3
  */
-export function spawnLauncher(site: LaunchSite, channel: number | 'ignore'): Launcher {
-  const child = spawn(site.node, ['--no-warnings', '-e', `(${launch.toString()})()`], {
+export function spawnLauncher(
+  site: LaunchSite,
+  channel: number | 'ignore',
+  { driver, onContainer }: LauncherOptions,
+): Launcher {
+  // runsc drops to another user by itself, and needs to be root for that
+  const user = driver === 'gvisor' ? undefined : site.user;
+  const child = spawn(site.node, ['--no-warnings', '-e', LAUNCH_TEXT], {
     cwd: '/',
     env: {},
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe', channel, 'pipe'],
     // libuv empties the supplementary groups before it changes to another user
-    ...(site.user === undefined ? {} : { uid: site.user, gid: site.user }),
+    ...(user === undefined ? {} : { uid: user, gid: user }),
   });
   const exited = new Promise<EngineExit>((resolve) => {
     child.once('error', () => resolve({ code: null, signal: null }));
@@ -63,14 +122,47 @@ export function spawnLauncher(site: LaunchSite, channel: number | 'ignore'): Lau
   void exited.then(() => killGroup(pid));
   // a child that is gone closes its ends; its exit tells the story
   child.stdin?.on('error', () => {});
+  let container: GvisorBundle | undefined;
+  let release = (): void => {};
+  const kill = () => killGroup(pid);
   return {
     pid,
     stdin: child.stdin as Writable,
     stdout: child.stdout as Readable,
     stderr: child.stderr as Readable,
     exited,
-    become: (profile, argv, env) => giveOrder(child, makeOrder(site, profile, argv, env)),
-    kill: () => killGroup(pid),
+    async become(profile, argv, env, purpose) {
+      let started: Started;
+      if (profile.gvisor !== undefined) {
+        const inner = makeInnerOrder(site, profile, argv, env);
+        const args = [site.node, '--no-warnings', '-e', LAUNCH_TEXT, ORDER_PLACE];
+        container = layOutContainer(
+          withLauncher(profile.gvisor, site),
+          args,
+          JSON.stringify(inner),
+          site.call,
+          syscallTable(site.architecture),
+        );
+        onContainer?.(container.ending);
+        await giveOrder(child, outerOrder(site, container.argv));
+        started = await awaitContainer(container, profile.gvisor, child, exited, purpose);
+      } else {
+        const told = await giveOrder(child, makeOrder(site, profile, argv, env));
+        started =
+          profile.bubblewrap === undefined
+            ? { pid, own: NOTHING_OWN, release: () => {} }
+            : await adoptBubblewrapped(told, profile, exited, purpose);
+      }
+      release = started.release;
+      return started;
+    },
+    kill,
+    async end() {
+      kill();
+      await container?.end();
+      await exited;
+      release();
+    },
   };
 }
 
@@ -89,20 +181,72 @@ function makeOrder(
   argv: readonly string[],
   env: Readonly<Record<string, string>>,
 ): LaunchOrder {
+  const filter = profile.seccomp === undefined ? null : Buffer.from(profile.seccomp).toString('base64');
+  const order: LaunchOrder = {
+    ...outerOrder(site, argv),
+    limits: profile.limits,
+    landlock: profile.landlock ?? null,
+    seccomp: filter,
+    env,
+  };
+  const line = profile.bubblewrap;
+  if (line === undefined) return order;
+  // bubblewrap gets an empty environment of its own, and its options where no process list shows them
+  const options = Buffer.from(
+    bubblewrapOptions(line, env)
+      .map((option) => `${option}\0`)
+      .join(''),
+  );
+  return {
+    ...order,
+    seccomp: null,
+    files: [
+      { descriptor: BUBBLEWRAP_DESCRIPTORS.filter, octets: filter ?? '' },
+      { descriptor: BUBBLEWRAP_DESCRIPTORS.options, octets: options.toString('base64') },
+    ],
+    keepLine: true,
+    argv: [line.binary, '--args', String(BUBBLEWRAP_DESCRIPTORS.options), '--', ...argv],
+    env: {},
+  };
+}
+
+// For the launcher inside a container: the same confinement, within a kernel of its own, and the channel that it binds itself.
+function makeInnerOrder(
+  site: LaunchSite,
+  profile: Profile,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+): LaunchOrder {
+  return { ...makeOrder(site, profile, argv, env), parent: null, listen: CHANNEL_SOCKET };
+}
+
+// The launcher inside needs Node and koffi, whatever the program is; declared already where it is Node.
+function withLauncher(plan: GvisorPlan, site: LaunchSite): GvisorPlan {
+  const added = [site.node, site.koffi]
+    .filter((path) => plan.places.every(({ target }) => target !== path))
+    .map((path) => ({ source: path, target: path }));
+  return { ...plan, places: [...plan.places, ...added] };
+}
+
+// Nothing laid on: for a program that confines by itself.
+function outerOrder(site: LaunchSite, argv: readonly string[]): LaunchOrder {
   return {
     koffi: site.koffi,
     syscalls: syscallTable(site.architecture),
     parent: process.pid,
-    limits: profile.limits,
-    landlock: profile.landlock ?? null,
-    seccomp: profile.seccomp === undefined ? null : Buffer.from(profile.seccomp).toString('base64'),
+    listen: null,
+    files: [],
+    keepLine: false,
+    limits: [],
+    landlock: null,
+    seccomp: null,
     argv,
-    env,
+    env: {},
   };
 }
 
-// The launcher's end closes at execve, or with its death. Only its one word, and nothing after it, is success.
-async function giveOrder(child: ChildProcess, order: LaunchOrder): Promise<void> {
+// The launcher's end closes at execve, or with its death. Only its one word, and what bubblewrap says after it, is success.
+async function giveOrder(child: ChildProcess, order: LaunchOrder): Promise<string> {
   const line = child.stdio[4] as Duplex;
   let answer = '';
   const ended = new Promise<void>((resolve) => {
@@ -116,7 +260,8 @@ async function giveOrder(child: ChildProcess, order: LaunchOrder): Promise<void>
   line.end(JSON.stringify(order));
   await ended;
   clearTimeout(timer);
-  if (answer === LAUNCH_READY) return;
+  const said = answer.startsWith(LAUNCH_READY) ? answer.slice(LAUNCH_READY.length) : undefined;
+  if (said !== undefined && (order.keepLine ? /^\s*\{/.test(said) : said === '')) return said;
   const step = answer.replace(LAUNCH_READY, '') || 'an unknown step';
   throw new SandboxError('sandbox_start_failed', `the launcher ended at ${step}`);
 }

@@ -4,22 +4,17 @@ import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { checkConfinement } from './check-confinement.ts';
 import { offerListener } from './hand-over-listener.ts';
-import { MINIMUM_LANDLOCK_ABI } from './landlock-rules.ts';
-import {
-  currentArchitecture,
-  loadNativeCalls,
-  locateKoffi,
-  type NativeCall,
-  readLandlockAbi,
-} from './native-calls.ts';
+import { currentArchitecture, loadNativeCalls, locateKoffi } from './native-calls.ts';
+import { profileInput, readyDriver } from './plan-sandbox.ts';
 import { buildProfile, type Profile } from './profile.ts';
 import { assertIsolated, digestReport, runProbe } from './run-probe.ts';
 import { SandboxError } from './sandbox-error.ts';
 import type { DriverName, SandboxedEngine, SandboxedProgram, SandboxOptions } from './sandboxed-engine.ts';
-import { type Launcher, type LaunchSite, spawnLauncher } from './spawn-launcher.ts';
+import { type Launcher, type LaunchSite, type Started, spawnLauncher } from './spawn-launcher.ts';
 import { type StagedFiles, stageFiles } from './stage-files.ts';
 import { watchParent } from './watch-parent.ts';
 
+export { requireLandlock } from './plan-sandbox.ts';
 export { SandboxError, type SandboxErrorCode } from './sandbox-error.ts';
 export type * from './sandboxed-engine.ts';
 
@@ -29,9 +24,9 @@ const NOBODY = 65534;
 /**
  * Starts a program with nothing but its declared files, its environment and one listening Unix socket (descriptor 3).
  *
- * `landlock` probes the very profile first and starts nothing if any attempt went through. `none` confines nothing (it keeps
- * the unprivileged user, the limits and the end with the parent), probes all the same, and its report says `not-isolated`.
- * `auto` is `landlock` for now, and never `none`.
+ * Every driver but `none` probes the very profile first and starts nothing if any attempt went through. `none` confines nothing
+ * (it keeps the unprivileged user, the limits and the end with the parent), probes all the same, and its report says
+ * `not-isolated`. `auto` never ends in it; see `chooseDriver`.
  * @throws SandboxError `sandbox_unavailable`, `sandbox_probe_failed`, `sandbox_program_invalid` or `sandbox_start_failed`
  */
 export async function startInSandbox(
@@ -43,22 +38,16 @@ export async function startInSandbox(
   const architecture = currentArchitecture();
   const koffi = locateKoffi(architecture);
   const call = loadNativeCalls(koffi);
-  const chosen = driver === 'none' ? 'none' : 'landlock';
-  const landlockAbi = chosen === 'none' ? 0 : requireLandlock(call);
+  const ready = readyDriver(driver, call);
 
   const user = process.getuid?.() === 0 ? NOBODY : undefined;
   const files = stageFiles([...program.readOnly, process.execPath, koffi], user);
   try {
-    const site = { architecture, node: files.at(process.execPath), koffi: files.at(koffi), user };
-    const profile = buildProfile({
-      driver: chosen,
-      landlockAbi,
-      architecture,
-      readOnly: program.readOnly.map(files.at),
-      limits: program.limits,
-      ownUser: user !== undefined,
-    });
-    return await startProfile(profile, site, files, program, options, call);
+    const site = { architecture, node: files.at(process.execPath), koffi: files.at(koffi), user, call };
+    const profile = buildProfile(
+      profileInput(ready, program, program.readOnly.map(files.at), architecture, user !== undefined),
+    );
+    return await startProfile(profile, site, files, program, options);
   } catch (error) {
     files.remove();
     throw error;
@@ -71,7 +60,6 @@ async function startProfile(
   files: StagedFiles,
   program: SandboxedProgram,
   options: SandboxOptions,
-  call: NativeCall,
 ): Promise<SandboxedEngine> {
   const env = Object.fromEntries(
     Object.entries(program.env).map(([name, value]) => [name, files.inText(value)]),
@@ -79,16 +67,21 @@ async function startProfile(
   const listener = await offerListener(options.runFolder, 'engine.sock');
   // Started already, it knows nothing of the program: that saves a start of Node after the probe.
   let launcher: Launcher;
+  let endWatch = (): void => {};
   try {
-    launcher = spawnLauncher(site, listener.descriptor);
+    launcher = spawnLauncher(site, listener.descriptor, {
+      driver: profile.driver,
+      onContainer: (ending) => {
+        endWatch();
+        endWatch = watchParent(launcher.pid, ending);
+      },
+    });
   } catch (error) {
     await listener.withdraw();
     throw error;
   }
-  let endWatch = (): void => {};
   const cleanUp = async (): Promise<void> => {
-    launcher.kill();
-    await launcher.exited;
+    await launcher.end();
     endWatch();
     await listener.withdraw();
     files.remove();
@@ -96,11 +89,13 @@ async function startProfile(
   try {
     endWatch = watchParent(launcher.pid);
     dropOutput(launcher, options);
-    const probe = await runProbe(profile, { site, call, random: options.random, env });
+    const probe = await runProbe(profile, { site, random: options.random, env });
     if (profile.driver !== 'none') assertIsolated(probe);
-    await launcher.become(profile, program.argv.map(files.inText), env);
-    if (profile.driver !== 'none') checkConfinement(launcher.pid);
-    await listener.complete();
+    const started: Started = await launcher.become(profile, program.argv.map(files.inText), env, 'engine');
+    // gVisor's own check is in becoming: what the host sees is its kernel
+    if (profile.gvisor === undefined && profile.driver !== 'none') checkConfinement(started.pid);
+    if (profile.bubblewrap !== undefined) checkOwnWorld(started);
+    await (started.socketPath === undefined ? listener.complete() : listener.withdraw());
     const exited = launcher.exited;
     let cleaned: Promise<void> | undefined;
     const stop = (): Promise<void> => {
@@ -112,8 +107,8 @@ async function startProfile(
       driver: profile.driver,
       probe,
       probeDigest: await digestReport(probe),
-      socketPath: listener.socketPath,
-      pid: launcher.pid,
+      socketPath: started.socketPath ?? listener.socketPath,
+      pid: started.pid,
       exited,
       stop,
     };
@@ -123,19 +118,10 @@ async function startProfile(
   }
 }
 
-/**
- * The Landlock ABI of this kernel.
- * @throws SandboxError `sandbox_unavailable`, saying what is missing and the remedy
- */
-export function requireLandlock(call: NativeCall): number {
-  const abi = readLandlockAbi(call);
-  if (abi >= MINIMUM_LANDLOCK_ABI) return abi;
-  throw new SandboxError(
-    'sandbox_unavailable',
-    abi === 0
-      ? 'this kernel has no Landlock: boot Linux 6.2 or later with landlock in its lsm= list'
-      : `this kernel has Landlock ABI ${abi}, needed is ${MINIMUM_LANDLOCK_ABI}: boot Linux 6.2 or later`,
-  );
+// The probe judged by the namespaces that it had; the engine must have its own as well.
+function checkOwnWorld({ own }: Started): void {
+  if (own.network && own.processes && own.rootNames.length > 0) return;
+  throw new SandboxError('sandbox_start_failed', 'the started program shares a namespace with the host');
 }
 
 function dropOutput(launcher: Launcher, options: SandboxOptions): void {

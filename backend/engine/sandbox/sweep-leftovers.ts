@@ -23,7 +23,8 @@ export function sweepLeftovers(parent: string, prefix: string): void {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process with this id exists. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -186,6 +186,8 @@ export const SYSCALLS_ARM64 = {
   mlock: 228,
   mincore: 232,
   madvise: 233,
+  mbind: 235,
+  set_mempolicy: 237,
   perf_event_open: 241,
   accept4: 242,
   wait4: 260,

@@ -169,6 +169,8 @@ export const SYSCALLS_X64 = {
   epoll_wait: 232,
   epoll_ctl: 233,
   tgkill: 234,
+  mbind: 237,
+  set_mempolicy: 238,
   mq_open: 240,
   mq_unlink: 241,
   kexec_load: 246,

@@ -1,11 +1,14 @@
 // What this machine can run of the sandbox tests.
 
+import { requireBubblewrap, requireGvisor } from '../../../../backend/engine/sandbox/find-binary.ts';
 import { MINIMUM_LANDLOCK_ABI } from '../../../../backend/engine/sandbox/landlock-rules.ts';
 import {
   loadNativeCalls,
   locateKoffi,
   readLandlockAbi,
 } from '../../../../backend/engine/sandbox/native-calls.ts';
+import { requireLandlock } from '../../../../backend/engine/sandbox/plan-sandbox.ts';
+import type { Driver } from '../../../../backend/engine/sandbox/sandboxed-engine.ts';
 
 const supported = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
 
@@ -17,6 +20,23 @@ export const landlockAbi = supported ? readLandlockAbi(loadNativeCalls(locateKof
 
 /** Whether the landlock driver can run here. */
 export const hasLandlock = landlockAbi >= MINIMUM_LANDLOCK_ABI;
+
+/** Each driver, and why it cannot run here; for the titles of tests that need it. */
+export const drivers: readonly { readonly driver: Exclude<Driver, 'none'>; readonly missing: string }[] = (
+  [
+    ['landlock', () => requireLandlock(loadNativeCalls(locateKoffi(architecture)))],
+    ['bubblewrap', requireBubblewrap],
+    ['gvisor', requireGvisor],
+  ] as const
+).map(([driver, require]) => {
+  try {
+    if (!supported) return { driver, missing: ' (skipped: not Linux on x64 or arm64)' };
+    require();
+    return { driver, missing: '' };
+  } catch (error) {
+    return { driver, missing: ` (skipped: ${(error as Error).message})` };
+  }
+});
 
 /** For the titles of tests that need it. */
 export const needsLandlock = hasLandlock ? '' : ' (skipped: this kernel has no Landlock ABI 3)';

@@ -5,8 +5,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { startInSandbox } from '../../../../backend/engine/sandbox/start-in-sandbox.ts';
 import { askEngine, echoProgram } from './echo-engine.ts';
 
+const named = process.argv[3];
+const driver = named === 'bubblewrap' || named === 'gvisor' ? named : 'landlock';
 const runFolder = mkdtempSync('/tmp/cloister-run-');
-const engine = await startInSandbox('landlock', echoProgram(), {
+const engine = await startInSandbox(driver, echoProgram(), {
   runFolder,
   random: (octets) => randomBytes(octets),
 });

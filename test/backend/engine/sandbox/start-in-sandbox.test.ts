@@ -46,7 +46,7 @@ function firstLine(child: ChildProcess): Promise<string> {
 describe.skipIf(!hasLandlock)(`starting an engine under landlock${needsLandlock}`, () => {
   it('answers on the inherited socket, as an unprivileged user, with its environment and nothing else', async () => {
     const dropped: number[] = [];
-    const engine = await startInSandbox('auto', echoProgram(), {
+    const engine = await startInSandbox('landlock', echoProgram(), {
       runFolder,
       random,
       onOutputDropped: (_, octets) => dropped.push(octets),
