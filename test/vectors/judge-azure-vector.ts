@@ -14,7 +14,7 @@ import { verifyAzureVtpm, verifyRuntimeData } from '../../shared/verifier/verify
 import { verifySnpChain } from '../../shared/verifier/verify-snp-chain.ts';
 import { verifySnpReport } from '../../shared/verifier/verify-snp-report.ts';
 import { holdsUnder, verifyTdxChain } from '../../shared/verifier/verify-tdx-chain.ts';
-import { findIssuers } from './judge-snp-vector.ts';
+import { chainOf, findIssuers } from './judge-snp-vector.ts';
 import { anchorsOf } from './trust-anchors.ts';
 import type { Check, Judge, Vector } from './vector.ts';
 
@@ -74,7 +74,7 @@ async function verifySnpBelow(
   crypto: VerifierCrypto,
 ): Promise<Bytes> {
   const certificate = vector.file('vcek') ?? new Uint8Array();
-  const issuers = findIssuers(certificate, anchorsOf(vector.folder));
+  const issuers = findIssuers(certificate, [...anchorsOf(vector.folder), ...chainOf(vector)]);
   if (!issuers) throw new StoppedVerification('evidence_root_unknown');
   const leaf = { kind: 'vcek', certificate } as const;
   const chain = await verifySnpChain(log, { leaf, ...issuers }, trust, at, crypto);

@@ -148,7 +148,7 @@ async function verify(
 }
 
 // A folder without trust anchors may name the certificates above a leaf; the verifier pins the root either way.
-function chainOf(vector: Vector): readonly Anchor[] {
+export function chainOf(vector: Vector): readonly Anchor[] {
   return readAnchorFiles(
     ((vector.expected.chain ?? []) as readonly string[]).map((path) => ({ role: path, path })),
     vector.folder,
