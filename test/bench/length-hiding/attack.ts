@@ -65,7 +65,7 @@ function learn(known: readonly Sighting[], topics: number, decay: number) {
   const classify = train(
     vectors,
     known.map(({ topic }) => topic),
-    { classes: topics, decay },
+    { classes: topics, width: space.length, decay },
   );
   return (seen: Sighting['seen']) => classify(space.vector(seen));
 }
@@ -79,7 +79,7 @@ function chooseDecay(known: readonly Sighting[], topics: number): number {
   const vectors = learning.map(({ seen }) => space.vector(seen));
   const labels = learning.map(({ topic }) => topic);
   const scored = DECAYS.map((decay) => {
-    const classify = train(vectors, labels, { classes: topics, decay, rounds: 100 });
+    const classify = train(vectors, labels, { classes: topics, width: space.length, decay, rounds: 60 });
     const judged = judging.map(({ topic, seen }) => ({ topic, logs: classify(space.vector(seen)) }));
     return { decay, area: areas(judged, topics).reduce((sum, area) => sum + area, 0) };
   });

@@ -1,23 +1,32 @@
 // A softmax regression over topics, and the area under its curves.
 
+/** A vector of which most entries are zero. */
+export interface SparseVector {
+  /** Places of the others. */
+  readonly at: Uint32Array;
+  readonly value: Float64Array;
+}
+
 /** Log-probabilities of each class for one vector. */
-export type Classifier = (vector: Float64Array) => Float64Array;
+export type Classifier = (vector: SparseVector) => Float64Array;
 
 /** How a classifier is trained. */
 export interface Training {
   readonly classes: number;
+  /** Length of the vectors. */
+  readonly width: number;
   /** Strength of the pull of weights towards zero. */
   readonly decay: number;
   readonly rounds?: number;
 }
 
-/** Trains on standardised vectors with full gradients and Adam; starts from zero, so the same input gives the same result. */
+/** Trains on scaled vectors with full gradients and Adam; starts from zero, so the same input gives the same result. */
 export function train(
-  vectors: readonly Float64Array[],
+  vectors: readonly SparseVector[],
   labels: readonly number[],
-  { classes, decay, rounds = 150 }: Training,
+  { classes, width: entries, decay, rounds = 120 }: Training,
 ): Classifier {
-  const width = (vectors[0]?.length ?? 0) + 1;
+  const width = entries + 1;
   const weights = new Float64Array(classes * width);
   const gradient = new Float64Array(classes * width);
   const first = new Float64Array(classes * width);
@@ -25,12 +34,14 @@ export function train(
   for (let round = 1; round <= rounds; round++) {
     for (let i = 0; i < weights.length; i++) gradient[i] = decay * (weights[i] as number);
     for (const [at, vector] of vectors.entries()) {
-      const logs = logProbabilities(weights, vector, classes);
+      const logs = logProbabilities(weights, vector, classes, width);
       for (let c = 0; c < classes; c++) {
         const error = (Math.exp(logs[c] as number) - (labels[at] === c ? 1 : 0)) / vectors.length;
         const base = c * width;
-        for (let i = 0; i < width - 1; i++)
-          gradient[base + i] = (gradient[base + i] as number) + error * (vector[i] as number);
+        for (let i = 0; i < vector.at.length; i++) {
+          const place = base + (vector.at[i] as number);
+          gradient[place] = (gradient[place] as number) + error * (vector.value[i] as number);
+        }
         gradient[base + width - 1] = (gradient[base + width - 1] as number) + error;
       }
     }
@@ -45,16 +56,21 @@ export function train(
         (rate * step) / (Math.sqrt((second[i] as number) / (1 - 0.99 ** round)) + 1e-8);
     }
   }
-  return (vector) => logProbabilities(weights, vector, classes);
+  return (vector) => logProbabilities(weights, vector, classes, width);
 }
 
-function logProbabilities(weights: Float64Array, vector: Float64Array, classes: number): Float64Array {
-  const width = vector.length + 1;
+function logProbabilities(
+  weights: Float64Array,
+  { at, value }: SparseVector,
+  classes: number,
+  width: number,
+): Float64Array {
   const logits = new Float64Array(classes);
   for (let c = 0; c < classes; c++) {
     const base = c * width;
     let sum = weights[base + width - 1] as number;
-    for (let i = 0; i < vector.length; i++) sum += (weights[base + i] as number) * (vector[i] as number);
+    for (let i = 0; i < at.length; i++)
+      sum += (weights[base + (at[i] as number)] as number) * (value[i] as number);
     logits[c] = sum;
   }
   return normalise(logits);

@@ -1,5 +1,6 @@
 // Turns what an observer sees of a sealed answer into numbers for a classifier: totals, sizes, gaps, their order and places.
 
+import type { SparseVector } from './classifier.ts';
 import type { Replay } from './replay-stream.ts';
 
 type Seen = Replay['seen'];
@@ -14,7 +15,7 @@ const GAP_STEPS = 24;
 /** Features learned from training streams; a vector for any stream. */
 export interface FeatureSpace {
   readonly length: number;
-  vector(seen: Seen): Float64Array;
+  vector(seen: Seen): SparseVector;
 }
 
 /** Named amounts of one stream. */
@@ -105,17 +106,20 @@ export function learnFeatures(training: readonly Seen[]): FeatureSpace {
   for (const row of rows)
     for (let i = 0; i < width; i++)
       scale[i] = (scale[i] as number) + ((row[i] as number) - (mean[i] as number)) ** 2 / rows.length;
-  for (let i = 0; i < width; i++) scale[i] = 1 / Math.max(Math.sqrt(scale[i] as number), 0.05);
+  for (let i = 0; i < width; i++) {
+    scale[i] = 1 / Math.max(Math.sqrt(scale[i] as number), 0.05);
+    // Amounts stay sparse: what is not there is zero, wherever the mean is.
+    if (i < index.size) mean[i] = 0;
+  }
   return {
     length: width,
     vector(seen) {
-      const vector = raw(seen);
-      for (let i = 0; i < width; i++)
-        vector[i] = Math.max(
-          -8,
-          Math.min(8, ((vector[i] as number) - (mean[i] as number)) * (scale[i] as number)),
-        );
-      return vector;
+      const dense = raw(seen).map((amount, i) => {
+        const scaled = (amount - (mean[i] as number)) * (scale[i] as number);
+        return Math.max(-8, Math.min(8, scaled));
+      });
+      const at = Uint32Array.from(dense.keys()).filter((i) => dense[i] !== 0);
+      return { at, value: Float64Array.from(at, (i) => dense[i] as number) };
     },
   };
 }
