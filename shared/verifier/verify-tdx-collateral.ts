@@ -8,7 +8,7 @@ import { parseQeIdentity, type QeIdentity } from '../evidence/qe-identity.ts';
 import { parseTcbInfo, type TcbInfo } from '../evidence/tcb-info.ts';
 import type { TdxEvidence } from '../evidence/tdx-evidence.ts';
 import type { Certificate } from '../evidence/x509.ts';
-import { compare, type StepLog } from './step.ts';
+import { compare, type StepLog, skipped } from './step.ts';
 import type { VerifierCrypto } from './verifier-crypto.ts';
 import { holdsUnder, type TdxChain, verifyTcbSigner } from './verify-tdx-chain.ts';
 
@@ -44,7 +44,12 @@ export async function verifyTdxCollateral(
     ),
   );
   const qe = evidence.qeIdentity;
-  const qeSigner = await verifyTcbSigner(log, 'qe-identity', qe.signer, root, revoked, now, crypto);
+  const qeSigner = equalBytes(qe.signer, tcb.signer)
+    ? await log.must('tdx.qe-identity-signer', 'Its signer is Intel’s and in force', () => ({
+        ...skipped('the signer of TCB info, judged above'),
+        value: tcbSigner,
+      }))
+    : await verifyTcbSigner(log, 'qe-identity', qe.signer, root, revoked, now, crypto);
   const qeIdentity = await verifyDocument(log, 'qe-identity', qe, qeSigner, parseQeIdentity, now, crypto);
   const ends = [tcbSigner.notAfter, qeSigner.notAfter, tcbInfo.nextUpdate, qeIdentity.nextUpdate];
   return { tcbInfo, qeIdentity, notAfter: new Date(Math.min(...ends.map((end) => end.getTime()))) };

@@ -7,8 +7,8 @@ import { verifyTdxEvidence } from '../../shared/verifier/verify-tdx-evidence.ts'
 import { soundTdxReference, tdxEvidence, tdxNow, tdxRoots } from '../shared/verifier/tdx-platform.ts';
 import { type FigureGroup, figure, measure, repeatAsync } from './measure.ts';
 
-// Root, PCK CA, PCK, two revocation lists, TCB info and QE identity with a signer each, QE report, quote.
-const VERIFICATIONS = 11;
+// Root, PCK CA, PCK, two revocation lists, the signer of collateral, TCB info, QE identity, QE report, quote.
+const VERIFICATIONS = 10;
 const P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
 /** Figures of one verification: chain, lists, collateral, quote and policy. */

@@ -332,6 +332,19 @@ describe('collateral', () => {
     it(`${name}: ${expected}`, async () => {
       expect(await refusal(changes)).toBe(expected);
     });
+  it('may have two signers, each of which is judged', async () => {
+    const older = tdxEvidence();
+    const newer = tdxEvidence({ signer: { serial: 0x401 } });
+    expect(await refusal({ ...older, qeIdentity: newer.qeIdentity })).toBe('accepted');
+    const { rootCrl } = tdxEvidence({ rootCrl: { revokedSerials: [0x401] } });
+    expect(await refusal({ ...older, rootCrl, qeIdentity: newer.qeIdentity })).toBe(
+      'tdx.qe-identity-signer: evidence_revoked',
+    );
+    const { qeIdentity } = tdxEvidence({ signer: { notAfter: day(-1) } });
+    expect(await refusal({ ...older, qeIdentity })).toBe(
+      'tdx.qe-identity-signer: evidence_certificate_not_valid_now',
+    );
+  });
   it('is signed as text: the same JSON in other words is another document', async () => {
     const sound = tdxEvidence();
     const document = concat(sound.tcbInfo.document, Uint8Array.of(0x20));
