@@ -44,7 +44,7 @@ const schema = v.strictObject({
   }),
   /** False: answers leave as long and as soon as the engine gives them (docs/length-hiding.md). Absent: padded. */
   length_hiding: v.optional(v.boolean()),
-  sandbox: v.picklist(['auto', 'landlock', 'none']),
+  sandbox: v.picklist(['auto', 'bubblewrap', 'gvisor', 'landlock', 'none']),
   run_folder: folder,
 });
 
