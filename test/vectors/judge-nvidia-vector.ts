@@ -4,10 +4,11 @@ import type { Bytes } from '../../shared/bytes/concat.ts';
 import { fromHex, toHex } from '../../shared/bytes/hex.ts';
 import { fromUtf8, toUtf8 } from '../../shared/bytes/utf8.ts';
 import { parseNvidiaChain } from '../../shared/evidence/nvidia-chain.ts';
+import { parseNvidiaReport } from '../../shared/evidence/nvidia-report.ts';
 import { readPemCertificates } from '../../shared/evidence/pem.ts';
 import { parseSpdmMeasurements } from '../../shared/evidence/spdm-measurements.ts';
-import type { GpuReferenceValue } from '../../shared/manifest/gpu-reference-value.ts';
-import { judgeGpus } from '../../shared/verifier/judge-gpus.ts';
+import type { GoldenBlock, GpuReferenceValue } from '../../shared/manifest/gpu-reference-value.ts';
+import { compareGolden, judgeGpus } from '../../shared/verifier/judge-gpus.ts';
 import { nobleCrypto } from '../../shared/verifier/noble-crypto.ts';
 import { PINNED_ROOTS } from '../../shared/verifier/roots/amd.ts';
 import { StepLog, StoppedVerification } from '../../shared/verifier/step.ts';
@@ -61,8 +62,51 @@ export const judgeNvidiaVector: Judge = async (vector) => {
   }
   const other = await verify(vector, 'report', 'certs', new Uint8Array(32), new Date(ANY_TIME), webCrypto);
   checks.push({ what: 'another nonce', expected: 'evidence_gpu_nonce', actual: other.code ?? 'accepted' });
-  return checks;
+  return [...checks, ...compareReferenceFiles(vector)];
 };
+
+interface ExpectedRim {
+  readonly activeEntries: number;
+  readonly mismatches: readonly number[];
+}
+
+// The values alone: signatures of reference files are for whoever writes a manifest, and nothing here judges them yet.
+function compareReferenceFiles(vector: Vector): readonly Check[] {
+  const { measurements } = parseNvidiaReport(vector.file('report') ?? new Uint8Array());
+  return Object.entries((vector.expected.rim ?? {}) as Record<string, ExpectedRim>).flatMap(
+    ([name, wanted]) => {
+      const file = vector.files.find(({ path }) => path.endsWith(`/${name}`));
+      const blocks = file ? readActiveBlocks(fromUtf8(vector.folder.read(file.path))) : [];
+      const differing = compareGolden(measurements, { blocks }, { blocks: [] }).map((block) => block - 1);
+      return [
+        {
+          what: `active entries of ${name}`,
+          expected: String(wanted.activeEntries),
+          actual: String(blocks.length),
+        },
+        {
+          what: `mismatches with ${name}`,
+          expected: wanted.mismatches.join(' '),
+          actual: differing.join(' '),
+        },
+      ];
+    },
+  );
+}
+
+function readActiveBlocks(xml: string): readonly GoldenBlock[] {
+  const resources = [...xml.matchAll(/<[A-Za-z0-9]+:Resource ([^>]*)\/>/g)].map(
+    ([, attributes]) => attributes ?? '',
+  );
+  return resources
+    .filter((attributes) => /\bactive="True"/.test(attributes))
+    .map((attributes) => ({
+      block: Number(/\bindex="(\d+)"/.exec(attributes)?.[1]) + 1,
+      digests: [...attributes.matchAll(/:Hash\d+="([0-9A-Fa-f]{96})"/g)].map(([, hash]) =>
+        String(hash).toLowerCase(),
+      ),
+    }));
+}
 
 /** Judges a switch's report: the same framing and chain, another chip. */
 export const judgeNvswitchVector: Judge = async (vector) => {
