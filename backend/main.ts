@@ -12,6 +12,7 @@ import { parsePolicy } from '../shared/verifier/policy.ts';
 import { Admission } from './adapter/admission.ts';
 import { DEFAULT_PACING } from './adapter/answer-request.ts';
 import { createAdapter } from './adapter/create-adapter.ts';
+import { EngineCadence } from './adapter/engine-cadence.ts';
 import { GenerationMemory } from './adapter/generation-memory.ts';
 import { ReplayMemory } from './adapter/replay-memory.ts';
 import { createAttestationService } from './attestation-service/appraise.ts';
@@ -146,7 +147,10 @@ async function main(): Promise<void> {
     node: toBase64url(identity.node),
     bundle: () => epochs.current.bundle,
     slots: config.engine.sequences,
-    pacing: config.length_hiding === false ? { ...DEFAULT_PACING, padding: undefined } : DEFAULT_PACING,
+    pacing:
+      config.length_hiding === false
+        ? { ...DEFAULT_PACING, padding: undefined }
+        : { ...DEFAULT_PACING, engineCadence: new EngineCadence() },
     log,
   });
   const { host: hostname, port } = config.listen;

@@ -10,6 +10,7 @@ import type { Engine, EngineResponse } from '../engine/engine.ts';
 import { EngineError } from '../engine/engine-error.ts';
 import { paceEvents } from './cadence.ts';
 import { type CadenceClock, systemClock } from './cadence-clock.ts';
+import type { EngineCadence } from './engine-cadence.ts';
 import { headerValue, type InnerRequest, type OpenedRequest } from './open-request.ts';
 import { padAnswer } from './pad-answer.ts';
 import { DEFAULT_PADDING, type PaddingPolicy } from './padding-policy.ts';
@@ -34,6 +35,8 @@ export interface Pacing {
   /** Absent: every flush of the engine leaves at once and as long as it is. */
   readonly padding: PaddingPolicy | undefined;
   readonly clock: CadenceClock;
+  /** What is known of the engine's speed. Absent: every stream has the cadence of `padding`. */
+  readonly engineCadence?: EngineCadence;
 }
 
 /** Padding on, on the process's clock. */
@@ -52,7 +55,7 @@ export async function* answerRequest(
   routes: readonly string[],
   signal: AbortSignal,
   outcome: AnswerOutcome,
-  { padding, clock }: Pacing = DEFAULT_PACING,
+  { padding, clock, engineCadence }: Pacing = DEFAULT_PACING,
 ): AsyncGenerator<Bytes, void, undefined> {
   const { sealer } = opened;
   const writer = new BhttpResponseWriter();
@@ -95,7 +98,7 @@ export async function* answerRequest(
   else if (!streamed) yield* sealEach(marked(padAnswer(writer, head, response.body, padding.answerBuckets)));
   else {
     const stream = { writer, head, body: response.body, sentBefore: interimOctets, openedAt, signal };
-    yield* sealEach(paceEvents({ ...stream, failureEvent }, padding, clock));
+    yield* sealEach(paceEvents({ ...stream, failureEvent }, padding, clock, engineCadence));
   }
   yield await sealer.finish();
 

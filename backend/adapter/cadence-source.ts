@@ -28,12 +28,21 @@ export class CadenceSource {
   #reading: Promise<Read> | undefined;
   #ended = false;
   #ticks = 0;
+  #pieces = 0;
+  #firstAt = 0;
+  #lastAt = 0;
+  #octets = 0;
 
   constructor(input: CadenceInput, tickMilliseconds: number, clock: CadenceClock) {
     this.#input = input;
     this.#reader = input.body.getReader();
     this.#tickMilliseconds = tickMilliseconds;
     this.#clock = clock;
+  }
+
+  /** What came after the first token, and over how long. The first piece only says who speaks, the second is the first token. */
+  get flow(): { readonly octets: number; readonly milliseconds: number } {
+    return { octets: this.#octets, milliseconds: this.#lastAt - this.#firstAt };
   }
 
   /** True when nothing more comes: the engine has ended, or failed and its failure is among the events. */
@@ -81,6 +90,9 @@ export class CadenceSource {
   #accept(read: Read): void {
     if (read.piece !== undefined) {
       this.events.push(read.piece);
+      this.#lastAt = this.#clock.now();
+      if (++this.#pieces > 2) this.#octets += read.piece.length;
+      else this.#firstAt = this.#lastAt;
       return;
     }
     this.#ended = true;

@@ -5,6 +5,7 @@ import type { BhttpResponseWriter } from '../../shared/sealing/bhttp-response-wr
 import { lengthBucket } from '../../shared/sealing/length-buckets.ts';
 import type { CadenceClock } from './cadence-clock.ts';
 import { CadenceSource } from './cadence-source.ts';
+import type { EngineCadence } from './engine-cadence.ts';
 import { LEAST_COMMENT } from './padded-events.ts';
 import type { PaddingPolicy } from './padding-policy.ts';
 
@@ -41,15 +42,17 @@ export interface PacedStream {
  * larger piece than the others fill may stay one tick longer. From the first token on, ticks at which the engine gave nothing
  * are filled up whole, and until the total's floor each is at least of the usual size; before it they are rare. After the
  * end come ticks like the busy ones before it, as zero octets after the message (RFC 9292 section 3.8).
- * Reads no faster than the ticks are taken.
+ * `engineCadence`, where given, sets the cadence and learns from the stream. Reads no faster than the ticks are taken.
  * @throws the signal's reason when it aborts
  */
 export async function* paceEvents(
   stream: PacedStream,
   policy: PaddingPolicy,
   clock: CadenceClock,
+  engineCadence?: EngineCadence,
 ): AsyncGenerator<Bytes, void, undefined> {
-  const source = new CadenceSource(stream, policy.tickMilliseconds, clock);
+  const tickMilliseconds = engineCadence?.tickMilliseconds(policy) ?? policy.tickMilliseconds;
+  const source = new CadenceSource(stream, tickMilliseconds, clock);
   const packer = new TickPacker(stream, source, policy);
   const busy: number[][] = [];
   let quietUntil = 0;
@@ -66,6 +69,7 @@ export async function* paceEvents(
       if ((sizes[0] ?? 0) > policy.leastOctets) busy.push(sizes);
       if (busy.length > RHYTHM_MEMORY) busy.shift();
     }
+    engineCadence?.streamEnded(source.flow.octets, source.flow.milliseconds);
     let left = lengthBucket(packer.sent, policy.streamBuckets) - packer.sent;
     const rhythm = busy.length < RHYTHM_TICKS ? [[policy.usualOctets]] : busy.reverse();
     for (let tick = 0; left > 0; tick++) {

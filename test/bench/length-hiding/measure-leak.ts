@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { EngineCadence } from '../../../backend/adapter/engine-cadence.ts';
 import { DEFAULT_PADDING, type PaddingPolicy } from '../../../backend/adapter/padding-policy.ts';
 import { figure } from '../measure.ts';
 import { attack, type Sighting } from './attack.ts';
@@ -77,7 +78,9 @@ async function replayAll(
   policy: PaddingPolicy | undefined,
 ): Promise<Replay[]> {
   const replays: Replay[] = [];
-  for (const stream of streams) replays.push(await replayStream(stream, policy));
+  // The streams in their order, as one node answered them.
+  const cadence = new EngineCadence();
+  for (const stream of streams) replays.push(await replayStream(stream, policy, cadence));
   return replays;
 }
 

@@ -1,6 +1,7 @@
 // Sends a recorded stream through the node's own answering and sealing code, on a clock that jumps, and notes what can be seen.
 
 import { type AnswerOutcome, answerRequest } from '../../../backend/adapter/answer-request.ts';
+import { EngineCadence } from '../../../backend/adapter/engine-cadence.ts';
 import type { OpenedRequest } from '../../../backend/adapter/open-request.ts';
 import type { PaddingPolicy } from '../../../backend/adapter/padding-policy.ts';
 import type { Engine } from '../../../backend/engine/engine.ts';
@@ -34,6 +35,7 @@ export interface Replay {
 export async function replayStream(
   stream: RecordedStream,
   padding: PaddingPolicy | undefined,
+  engineCadence = new EngineCadence(),
 ): Promise<Replay> {
   const clock = new VirtualClock();
   const leftAt: number[] = [];
@@ -50,7 +52,11 @@ export async function replayStream(
     (async () => {
       const engine = replayEngine(stream, clock);
       const signal = new AbortController().signal;
-      for await (const piece of answerRequest(opened, engine, [ROUTE], signal, outcome, { padding, clock }))
+      for await (const piece of answerRequest(opened, engine, [ROUTE], signal, outcome, {
+        padding,
+        clock,
+        engineCadence,
+      }))
         seen.push({ at: clock.now(), octets: piece.length });
     })(),
   );
