@@ -4,9 +4,9 @@ import { PUBLIC_ERRORS } from '../../shared/wire/public-error.ts';
 
 const document = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 const [, service = ''] = document.split('## From the service');
-const rows = [...(service.split('## From the client')[0] ?? '').matchAll(/^\| `([a-z_]+)` \| (\d{3}) \|/gm)].map(
-  ([, code, status]) => ({ code: code ?? '', status: Number(status) }),
-);
+const rows = [
+  ...(service.split('## From the client')[0] ?? '').matchAll(/^\| `([a-z_]+)` \| (\d{3}) \|/gm),
+].map(([, code, status]) => ({ code: code ?? '', status: Number(status) }));
 
 describe('docs/errors.md', () => {
   test('has one row for every public code, with its status, and no other', () => {
