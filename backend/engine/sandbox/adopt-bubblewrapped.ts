@@ -9,6 +9,8 @@ import { SandboxError } from './sandbox-error.ts';
 import { type EngineExit, PRIVATE_SOCKET } from './sandboxed-engine.ts';
 import type { OwnWorld, Purpose, Started } from './spawn-launcher.ts';
 
+/** Its name in /proc. */
+const BUBBLEWRAP = 'bwrap';
 const POLL_MS = 2;
 const START_MS = 20_000;
 const LISTEN_MS = 120_000;
@@ -65,11 +67,14 @@ function readChildPid(told: string): number {
 // bubblewrap's first process inside has one child; that is bubblewrap too until it becomes the program.
 function findProgram(init: number): number | undefined {
   try {
+    const read = (id: number) => readFileSync(`/proc/${id}/comm`, 'latin1').trim();
+    const name = read(init);
+    // without a process namespace there is no first process of bubblewrap's; what the probe then finds decides
+    if (name !== BUBBLEWRAP) return init;
     const [child] = readFileSync(`/proc/${init}/task/${init}/children`, 'latin1').trim().split(' ');
     const pid = Number(child);
     if (!(pid > 1)) return undefined;
-    const read = (id: number) => readFileSync(`/proc/${id}/comm`, 'latin1').trim();
-    return read(pid) === read(init) ? undefined : pid;
+    return read(pid) === name ? undefined : pid;
   } catch {
     return undefined;
   }

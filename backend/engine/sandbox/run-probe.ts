@@ -24,7 +24,7 @@ import {
 import type { Profile } from './profile.ts';
 import { SandboxError } from './sandbox-error.ts';
 import type { Guarantee, ProbeReport, ProbeResult } from './sandboxed-engine.ts';
-import { type LaunchSite, type OwnWorld, spawnLauncher } from './spawn-launcher.ts';
+import { type LaunchSite, NOTHING_OWN, type OwnWorld, spawnLauncher } from './spawn-launcher.ts';
 import { watchParent } from './watch-parent.ts';
 
 const GUARANTEES: readonly Guarantee[] = [
@@ -122,7 +122,8 @@ export function digestReport(report: ProbeReport): Promise<Bytes> {
 /** Every attempt that a probe makes on this architecture, in its order, with those that the host judges. */
 export function listAttempts(architecture: 'x64' | 'arm64'): readonly Pick<ProbeResult, 'id' | 'breaks'>[] {
   const canary = { folder: '', nonce: '' };
-  const tools = { architecture, canary, n: syscallTable(architecture), text: () => new Uint8Array(0) };
+  const own = NOTHING_OWN;
+  const tools = { architecture, canary, own, n: syscallTable(architecture), text: () => new Uint8Array(0) };
   const inside = GROUPS.flatMap((group) => group(tools as unknown as ProbeTools));
   return [...inside, ...HOST_ATTEMPTS].map(({ id, breaks }) => ({ id, breaks }));
 }

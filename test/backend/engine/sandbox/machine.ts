@@ -13,7 +13,7 @@ import type { Driver } from '../../../../backend/engine/sandbox/sandboxed-engine
 const supported = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
 
 /** The architecture, where the sandbox has tables for it. */
-export const architecture = process.arch === 'arm64' ? 'arm64' : 'x64';
+export const architecture: 'x64' | 'arm64' = process.arch === 'arm64' ? 'arm64' : 'x64';
 
 /** The kernel's Landlock ABI; 0 where it has none. */
 export const landlockAbi = supported ? readLandlockAbi(loadNativeCalls(locateKoffi(architecture))) : 0;
