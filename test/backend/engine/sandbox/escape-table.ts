@@ -21,7 +21,7 @@ const DRIVERS: readonly Driver[] = ['landlock', 'bubblewrap', 'gvisor', 'none'];
 /** The attempts that a document's table lists, in its order: id and guarantee. */
 export function readTable(document: string): string[] {
   const table = document.slice(document.indexOf(BEGIN), document.indexOf(END));
-  return [...table.matchAll(/^\| `([a-z0-9-]+)` \| ([a-z-]+) \|/gm)].map(
+  return [...table.matchAll(/^\| `([a-z0-9_-]+)` \| ([a-z-]+) \|/gm)].map(
     ([, id, breaks]) => `${id} ${breaks}`,
   );
 }
