@@ -1,6 +1,7 @@
 // Starts a program in a sandbox: files made reachable, profile built, probe passed, listening socket handed over.
 
 import { statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { checkConfinement } from './check-confinement.ts';
 import { offerListener } from './hand-over-listener.ts';
@@ -9,7 +10,13 @@ import { profileInput, readyDriver } from './plan-sandbox.ts';
 import { buildProfile, type Profile } from './profile.ts';
 import { assertIsolated, digestReport, runProbe } from './run-probe.ts';
 import { SandboxError } from './sandbox-error.ts';
-import type { DriverName, SandboxedEngine, SandboxedProgram, SandboxOptions } from './sandboxed-engine.ts';
+import type {
+  DriverName,
+  EngineExit,
+  SandboxedEngine,
+  SandboxedProgram,
+  SandboxOptions,
+} from './sandboxed-engine.ts';
 import { type Launcher, type LaunchSite, type Started, spawnLauncher } from './spawn-launcher.ts';
 import { type StagedFiles, stageFiles } from './stage-files.ts';
 import { watchParent } from './watch-parent.ts';
@@ -96,7 +103,7 @@ async function startProfile(
     if (profile.gvisor === undefined && profile.driver !== 'none') checkConfinement(started.pid);
     if (profile.bubblewrap !== undefined) checkOwnWorld(started);
     await (started.socketPath === undefined ? listener.complete() : listener.withdraw());
-    const exited = launcher.exited;
+    const exited = launcher.exited.then((exit) => (isNested(profile) ? readNestedExit(exit) : exit));
     let cleaned: Promise<void> | undefined;
     const stop = (): Promise<void> => {
       cleaned ??= cleanUp();
@@ -116,6 +123,15 @@ async function startProfile(
     await cleanUp();
     throw error;
   }
+}
+
+const isNested = (profile: Profile) => profile.bubblewrap !== undefined || profile.gvisor !== undefined;
+
+// bubblewrap and runsc tell their program's signal as 128 and its number, as a shell does.
+function readNestedExit(exit: EngineExit): EngineExit {
+  const number = (exit.code ?? 0) - 128;
+  const signal = Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
+  return signal === undefined ? exit : { code: null, signal };
 }
 
 // The probe judged by the namespaces that it had; the engine must have its own as well.

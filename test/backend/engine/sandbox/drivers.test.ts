@@ -71,6 +71,11 @@ describe.each(layered)('starting an engine under %s', (_, driver, missing) => {
     await expect(askEngine(engine.socketPath, 'end')).rejects.toThrow();
     expect(await engine.exited).toMatchObject({ code: 7 });
     await engine.stop();
+    const killed = await startInSandbox(driver, echoProgram(), { runFolder, random });
+    process.kill(killed.pid, 'SIGKILL');
+    expect((await killed.exited).code).not.toBe(0);
+    if (driver === 'bubblewrap') expect(await killed.exited).toEqual({ code: null, signal: 'SIGKILL' });
+    await killed.stop();
     expect(containers()).toEqual([]);
   });
 
