@@ -22,6 +22,8 @@ const sdkOf = (each: SystemNode) => {
   const cloister = system.clientOf(each);
   return new OpenAI({ baseURL: cloister.baseURL, apiKey: 'unused', fetch: cloister.fetch, maxRetries: 0 });
 };
+/** The response nonce of the default suite, which leaves at once. */
+const NONCE_OCTETS = 32;
 const LONG = {
   model: MODEL,
   messages: [{ role: 'user' as const, content: 'Go on and on.' }],
@@ -45,7 +47,7 @@ async function streamUntilKilled(each: SystemNode, kill: () => void) {
 }
 
 /**
- * Asks for a whole answer, kills once the client has the head of a sealed answer (before that nobody knows whether anything
+ * Asks for a whole answer, kills once the client has the first octets of a sealed answer (before that nobody knows whether anything
  * began, and other rules hold), and gives what it rejected with.
  */
 async function wholeUntilKilled(each: SystemNode, kill: () => void): Promise<unknown> {
@@ -55,7 +57,12 @@ async function wholeUntilKilled(each: SystemNode, kill: () => void): Promise<unk
     () => undefined,
     (error: unknown) => error,
   );
-  await until(() => system.front.down.subarray(before).includes('message/ohttp-chunked-res'));
+  await until(() => {
+    const down = system.front.down.subarray(before);
+    const head = down.indexOf('message/ohttp-chunked-res');
+    const body = head < 0 ? -1 : down.indexOf('\r\n\r\n', head);
+    return body >= 0 && down.length > body + 4 + NONCE_OCTETS;
+  });
   kill();
   return ended;
 }
