@@ -1,16 +1,15 @@
 // What a person sees: plain lines, colour where there is a terminal that wants it.
 
 import { stripVTControlCharacters } from 'node:util';
+import { Paint } from '../../shared/cli/paint.ts';
 
 /** Writes for people; stdout, or stderr where stdout belongs to a machine. */
-export class Screen {
+export class Screen extends Paint {
   readonly #stream: NodeJS.WriteStream;
-  readonly #colours: boolean;
 
   constructor(stream: NodeJS.WriteStream, environment: Readonly<Record<string, string | undefined>>) {
+    super(stream, environment);
     this.#stream = stream;
-    // no-color.org: any non-empty value turns colour off.
-    this.#colours = stream.isTTY === true && !environment.NO_COLOR;
   }
 
   /** Whether lines can be overwritten. */
@@ -36,27 +35,6 @@ export class Screen {
   heading(text: string): void {
     this.line();
     this.line(this.bold(text));
-  }
-
-  bold(text: string): string {
-    return this.#paint('1', text);
-  }
-  faint(text: string): string {
-    return this.#paint('2', text);
-  }
-  green(text: string): string {
-    return this.#paint('32', text);
-  }
-  red(text: string): string {
-    return this.#paint('31', text);
-  }
-  /** The colour of "simulated": never green. */
-  amber(text: string): string {
-    return this.#paint('33', text);
-  }
-
-  #paint(code: string, text: string): string {
-    return this.#colours ? `\x1b[${code}m${text}\x1b[0m` : text;
   }
 }
 
