@@ -210,7 +210,7 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   const { code, message } = error as { code?: string; message?: string };
-  tell({ event: 'start_failed', code: code ?? 'internal_error', message: message ?? String(error) });
-  process.exitCode = 1;
-  process.stdin.destroy();
+  const event = { event: 'start_failed', code: code ?? 'internal_error', message: message ?? String(error) };
+  // An engine may be running already: it ends with this process, so this process must end.
+  process.stdout.write(`${JSON.stringify(event)}\n`, () => process.exit(1));
 });
