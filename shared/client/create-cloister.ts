@@ -3,6 +3,7 @@
 import type { SealingProvider } from '../sealing/provider.ts';
 import { webCryptoProvider } from '../sealing/webcrypto-provider.ts';
 import { type Policy, parsePolicy } from '../verifier/policy.ts';
+import type { VerifierCrypto } from '../verifier/verifier-crypto.ts';
 import { LIMIT } from '../wire/limits.ts';
 import { CloisterError } from './cloister-error.ts';
 import type { PlainRequest } from './sealed-fetch.ts';
@@ -30,6 +31,8 @@ export interface CloisterOptions {
   readonly hideLength?: boolean;
   /** Default: WebCrypto, with JavaScript fallbacks where the runtime lacks an algorithm. */
   readonly provider?: SealingProvider;
+  /** Checks the signatures of evidence. Default: WebCrypto; `nobleCrypto` for runtimes whose WebCrypto lacks P-384. */
+  readonly verifierCrypto?: VerifierCrypto;
 }
 
 export interface Cloister {
@@ -55,7 +58,13 @@ export function createCloister(options: CloisterOptions): Cloister {
   const policy = parsePolicy(options.policy);
   const fetchEdge = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   const now = options.now ?? (() => new Date());
-  const session = new VerifiedSession({ origin, policy, fetchEdge, now });
+  const session = new VerifiedSession({
+    origin,
+    policy,
+    fetchEdge,
+    now,
+    ...(options.verifierCrypto && { verifierCrypto: options.verifierCrypto }),
+  });
   const unsettled = new UnsettledRequests();
   const sealing = {
     origin,

@@ -1,6 +1,7 @@
 // The public entry of the package `cloister`: users meet only the guarded form of everything.
 
 export { DecodeError } from '../bytes/decode-error.ts';
+export { nobleCrypto } from '../verifier/noble-crypto.ts';
 export type { Policy } from '../verifier/policy.ts';
 export { PolicyError, parsePolicy } from '../verifier/policy.ts';
 export { VerificationError } from '../verifier/verification-error.ts';

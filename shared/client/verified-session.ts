@@ -6,6 +6,7 @@ import { chooseKeyConfig, type KeyConfig, parseKeyConfigList } from '../sealing/
 import type { Suite } from '../sealing/suite.ts';
 import type { Policy } from '../verifier/policy.ts';
 import { VerificationError } from '../verifier/verification-error.ts';
+import type { VerifierCrypto } from '../verifier/verifier-crypto.ts';
 import { type AttestedKey, type Step, verifyBundle } from '../verifier/verify-bundle.ts';
 import { CloisterError } from './cloister-error.ts';
 import { fetchBundle, listNodeHints, type NodeHint } from './fetch-directory.ts';
@@ -38,6 +39,8 @@ export interface SessionOptions {
   readonly policy: Policy;
   readonly fetchEdge: typeof fetch;
   readonly now: () => Date;
+  /** Checks the signatures of evidence. Default: WebCrypto. */
+  readonly verifierCrypto?: VerifierCrypto;
 }
 
 /** Holds at most one verified node. */
@@ -161,10 +164,13 @@ export class VerifiedSession {
   }
 
   async #verifyOne(node: string): Promise<VerifiedNode> {
-    const { origin, fetchEdge, policy, now } = this.#options;
+    const { origin, fetchEdge, policy, now, verifierCrypto } = this.#options;
     const bundle = await fetchBundle(origin, node, fetchEdge);
     const verifiedAt = now();
-    const verification = await verifyBundle(bundle, policy, { now: verifiedAt });
+    const verification = await verifyBundle(bundle, policy, {
+      now: verifiedAt,
+      ...(verifierCrypto && { crypto: verifierCrypto }),
+    });
     if (!verification.ok) throw new VerificationError(verification.failure);
     const { key, steps } = verification;
     const { config, suite } = chooseKeyConfig(parseKeyConfigList(key.ohttpKeys), {
