@@ -18,7 +18,8 @@ const isRoot = process.getuid?.() === 0;
 let folder = '';
 
 beforeEach(() => {
-  folder = mkdtempSync('/tmp/cloister-test-');
+  // Where files are staged too: a link needs one file system, and /tmp is often another.
+  folder = mkdtempSync('/var/tmp/cloister-test-');
   mkdirSync(join(folder, 'engine/lib'), { recursive: true });
   writeFileSync(join(folder, 'engine/lib/server.mjs'), 'server', { mode: 0o644 });
   symlinkSync('lib/server.mjs', join(folder, 'engine/main.mjs'));
