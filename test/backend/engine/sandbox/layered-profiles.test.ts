@@ -30,7 +30,7 @@ const missing = (driver: Driver) => drivers.find((one) => one.driver === driver)
 
 function build(driver: Driver, kind: ProfileKind = 'fd'): Profile {
   const call = loadNativeCalls(locateKoffi(architecture));
-  const limits = { memoryBytes: 1 << 30, processes: 512, openFiles: 256 };
+  const limits = { memoryBytes: 1 << 30, processes: 4096, openFiles: 256 };
   const program = { argv: [], env: {}, readOnly: [process.execPath], limits, kind };
   return buildProfile(profileInput(readyDriver(driver, call), program, program.readOnly, architecture, root));
 }
