@@ -12,9 +12,6 @@ export default defineConfig({
           environment: 'node',
           include: ['test/**/*.test.ts'],
           exclude: ['test/functions/**'],
-          // Sandboxes of one machine share a user and its limit on processes, and journeys share two cores: a start may be refused
-          // once. Runs that needed a second try are marked in the output.
-          retry: process.env.CI === undefined ? 0 : 1,
           testTimeout: 20_000,
         },
       },
