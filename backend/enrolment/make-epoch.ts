@@ -3,15 +3,17 @@
 import { toBase64url } from '../../shared/bytes/base64url.ts';
 import type { Bytes } from '../../shared/bytes/concat.ts';
 import { encodeBundle } from '../../shared/evidence/bundle.ts';
+import { deviceDigestOf } from '../../shared/evidence/device-evidence.ts';
 import { coreDigest, encodeCore, type NodeCore } from '../../shared/evidence/node-core.ts';
-import { encodeStatement, reportDataOf } from '../../shared/evidence/node-statement.ts';
+import { encodeStatement, quoteDataOf, reportDataOf } from '../../shared/evidence/node-statement.ts';
+import { gpuNonceOf } from '../../shared/evidence/nvidia-report.ts';
 import { deploymentDigest, parseDeployment } from '../../shared/manifest/deployment.ts';
 import { manifestDigest } from '../../shared/manifest/manifest.ts';
 import { type GatewayKey, generateGatewayKey } from '../../shared/sealing/gateway-key.ts';
 import { encodeKeyConfigList } from '../../shared/sealing/key-config.ts';
 import type { SealingProvider } from '../../shared/sealing/provider.ts';
 import { HYBRID_SUITE, X25519_SUITE } from '../../shared/sealing/suite.ts';
-import type { TeeDriver } from '../tee/tee-driver.ts';
+import type { DeviceDriver, TeeDriver } from '../tee/tee-driver.ts';
 
 const FRESHNESS_OCTETS = 32;
 /** A client's clock may be this far behind the node's before a fresh core looks not yet valid. */
@@ -46,6 +48,8 @@ export async function makeEpoch(
   identity: NodeIdentity,
   options: {
     readonly tee: TeeDriver;
+    /** The GPUs of this node; absent: it shows none. */
+    readonly devices?: DeviceDriver | undefined;
     readonly provider: SealingProvider;
     readonly random: (octets: number) => Bytes;
     readonly now: Date;
@@ -53,7 +57,7 @@ export async function makeEpoch(
     readonly usedKeyIds: ReadonlySet<number>;
   },
 ): Promise<Epoch> {
-  const { tee, provider, random, now, lifeSeconds } = options;
+  const { tee, devices: deviceDriver, provider, random, now, lifeSeconds } = options;
   const used = new Set(options.usedKeyIds);
   const keys: GatewayKey[] = [];
   for (const suite of [HYBRID_SUITE, X25519_SUITE]) {
@@ -78,23 +82,32 @@ export async function makeEpoch(
     notBefore,
     notAfter,
   });
+  const digest = await coreDigest(core);
+  const freshness = random(FRESHNESS_OCTETS);
+  // The devices speak first: the CPU's report names their evidence by its hash.
+  const devices = (await deviceDriver?.attest(await gpuNonceOf(digest, freshness))) ?? [];
   const statement = encodeStatement({
     version: 1,
     core,
-    freshness: { kind: 'epoch', value: random(FRESHNESS_OCTETS) },
-    devices: [],
+    freshness: { kind: 'epoch', value: freshness },
+    devices: await Promise.all(
+      devices.map(async (device) => ({ kind: device.kind, sha256: await deviceDigestOf(device) })),
+    ),
     notBefore,
     notAfter,
   });
-  const evidence = await tee.attest(await reportDataOf(statement));
+  const evidence = await tee.attest({
+    reportData: await reportDataOf(statement),
+    quoteData: await quoteDataOf(statement),
+  });
   return {
     keys,
     keyList,
-    coreDigest: toBase64url(await coreDigest(core)),
+    coreDigest: toBase64url(digest),
     bundle: encodeBundle({
       version: 1,
       manifest: identity.manifest,
-      node: { statement, evidence: [evidence] },
+      node: { statement, evidence: [evidence], ...(devices.length === 0 ? {} : { devices }) },
     }),
     notAfter,
   };

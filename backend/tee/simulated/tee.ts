@@ -1,8 +1,9 @@
 // The simulated TEE: evidence in the real SEV-SNP format under a root of its own. It protects nothing.
 
 import type { Bytes } from '../../../shared/bytes/concat.ts';
+import type { SnpEvidence } from '../../../shared/evidence/bundle.ts';
 import { parseCertificate } from '../../../shared/evidence/x509.ts';
-import type { TeeDriver } from '../tee-driver.ts';
+import type { ReportRequest, TeeDriver } from '../tee-driver.ts';
 import { bend, type SimulatedFault } from './faults.ts';
 import { SIMULATED_CPU, SIMULATED_TCB, type SimulatedPlatform } from './platform.ts';
 import { writeReport } from './write-report.ts';
@@ -12,6 +13,13 @@ export const SIMULATED_GUEST_POLICY = 0x30000n | (1n << 8n) | 51n;
 /** SMT on, ECC, alias check complete, IOMMU write-safe. */
 const PLATFORM_INFO = 0b0110_0101n;
 const MITIGATIONS = 0b1_0111n;
+
+/** Its evidence is always that of a SEV-SNP guest. */
+export interface SimulatedTee extends TeeDriver {
+  readonly kind: 'sev-snp';
+  readonly fault: SimulatedFault | undefined;
+  attest(request: Pick<ReportRequest, 'reportData'>): Promise<SnpEvidence>;
+}
 
 /**
  * A driver for one guest on a simulated platform.
@@ -23,7 +31,7 @@ export function createSimulatedTee(options: {
   readonly measurement: Bytes;
   /** What to play instead of a sound machine. */
   readonly fault?: SimulatedFault | undefined;
-}): TeeDriver & { readonly fault: SimulatedFault | undefined } {
+}): SimulatedTee {
   const { platform, measurement, fault } = options;
   if (measurement.length !== 48) throw new RangeError('a measurement has 48 octets');
   const reportId = platform.random(32);
@@ -32,7 +40,7 @@ export function createSimulatedTee(options: {
     kind: 'sev-snp',
     assurance: 'simulated',
     fault,
-    async attest(reportData) {
+    async attest({ reportData }) {
       if (reportData.length !== 64) throw new RangeError('report data has 64 octets');
       const sound = {
         report: {

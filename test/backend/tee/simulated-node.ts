@@ -132,7 +132,7 @@ export async function simulatedNode(
     ...changes.statement,
   });
   const tee = createSimulatedTee({ platform, measurement, fault: changes.fault });
-  const evidence = await tee.attest(await reportDataOf(statement));
+  const evidence = await tee.attest({ reportData: await reportDataOf(statement) });
   const parts: AttestationBundle = {
     version: 1,
     manifest: manifestOctets,

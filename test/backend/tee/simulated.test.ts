@@ -92,7 +92,7 @@ describe('driver', () => {
     const tee = createSimulatedTee({ platform: await testPlatform(), measurement });
     expect([tee.kind, tee.assurance, tee.fault]).toEqual(['sev-snp', 'simulated', undefined]);
     const reportData = random(64);
-    const report = parseSnpReport((await tee.attest(reportData)).report);
+    const report = parseSnpReport((await tee.attest({ reportData })).report);
     expect(report.version).toBe(5);
     expect(report.reportData).toEqual(reportData);
     expect(report.measurement).toEqual(measurement);
@@ -101,7 +101,7 @@ describe('driver', () => {
   it('keeps the report id of one boot', async () => {
     const platform = await testPlatform();
     const idOf = async (tee: ReturnType<typeof createSimulatedTee>) =>
-      toHex(parseSnpReport((await tee.attest(new Uint8Array(64))).report).reportId);
+      toHex(parseSnpReport((await tee.attest({ reportData: new Uint8Array(64) })).report).reportId);
     const [one, other] = [
       createSimulatedTee({ platform, measurement }),
       createSimulatedTee({ platform, measurement }),
@@ -112,9 +112,9 @@ describe('driver', () => {
   it('refuses octets of another length', async () => {
     const platform = await testPlatform();
     expect(() => createSimulatedTee({ platform, measurement: new Uint8Array(32) })).toThrow(RangeError);
-    await expect(createSimulatedTee({ platform, measurement }).attest(new Uint8Array(32))).rejects.toThrow(
-      RangeError,
-    );
+    await expect(
+      createSimulatedTee({ platform, measurement }).attest({ reportData: new Uint8Array(32) }),
+    ).rejects.toThrow(RangeError);
   });
   it('knows its faults by name', () => {
     expect(Object.keys(SIMULATED_FAULTS).every(isSimulatedFault)).toBe(true);

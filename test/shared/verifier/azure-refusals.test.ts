@@ -57,7 +57,7 @@ async function makeAzure(
   };
   const runtime = toUtf8(JSON.stringify(changes.runtime?.(document) ?? document));
   const reportData = changes.reportData ?? concat(await sha256(runtime), new Uint8Array(32));
-  const snp = await createSimulatedTee({ platform, measurement }).attest(reportData);
+  const snp = await createSimulatedTee({ platform, measurement }).attest({ reportData });
   const blob = writeHcl(snp.report, runtime);
   const hcl = changes.hcl?.(blob) ?? blob;
   const values = [4, 7, 11].map(pcr);
