@@ -53,17 +53,20 @@ export type {
   TdxEvidence,
 };
 
+/** What one node shows. */
+export interface NodeEvidence {
+  /** The node statement's exact octets. */
+  readonly statement: Bytes;
+  readonly evidence: readonly Evidence[];
+  /** Of GPUs. The statement names each by its hash. */
+  readonly devices?: readonly DeviceEvidence[];
+}
+
 export interface AttestationBundle {
   readonly version: 1;
   /** The manifest's exact octets. */
   readonly manifest: Bytes;
-  readonly node: {
-    /** The node statement's exact octets. */
-    readonly statement: Bytes;
-    readonly evidence: readonly Evidence[];
-    /** Of GPUs. The statement names each by its hash. */
-    readonly devices?: readonly DeviceEvidence[];
-  };
+  readonly node: NodeEvidence;
   /** Attestation result of the attestation service: a compact JWS. */
   readonly result?: string;
 }
@@ -80,11 +83,7 @@ interface SnpDocument {
 interface BundleDocument {
   readonly version: 1;
   readonly manifest: Bytes;
-  readonly node: {
-    readonly statement: Bytes;
-    readonly evidence: readonly Evidence[];
-    readonly devices?: readonly DeviceEvidence[];
-  };
+  readonly node: NodeEvidence;
   readonly result?: string;
 }
 
@@ -129,7 +128,7 @@ const shape: Shape<BundleDocument> = object<BundleDocument>(
   {
     version: oneOf(1),
     manifest: octets(2, LIMIT.bundleBytes),
-    node: object<BundleDocument['node']>(
+    node: object<NodeEvidence>(
       {
         statement: octets(2, LIMIT.bundleBytes),
         evidence: list(cpuShape, 1, 8),

@@ -2,11 +2,9 @@
 
 import { toBase64url } from '../bytes/base64url.ts';
 import { type Bytes, concat } from '../bytes/concat.ts';
-import { equalBytes } from '../bytes/equal.ts';
 import { formatInstant } from '../bytes/instant.ts';
 import { parseBundle } from '../evidence/bundle.ts';
-import { coreDigest, type NodeCore, parseCore } from '../evidence/node-core.ts';
-import { parseStatement, quoteDataOf, reportDataOf } from '../evidence/node-statement.ts';
+import { type NodeCore, parseCore } from '../evidence/node-core.ts';
 import { type Deployment, parseDeployment } from '../manifest/deployment.ts';
 import { type Manifest, manifestDigest, manifestExpiry, parseManifest } from '../manifest/manifest.ts';
 import { ManifestError } from '../manifest/manifest-error.ts';
@@ -17,8 +15,7 @@ import type { VendorRoots } from './roots/vendor-roots.ts';
 import { compare, type Step, StepLog, StoppedVerification } from './step.ts';
 import type { VerificationFailure } from './verification-error.ts';
 import { type VerifierCrypto, webCrypto } from './verifier-crypto.ts';
-import { verifyDevices } from './verify-devices.ts';
-import { verifyEvidence } from './verify-evidence.ts';
+import { verifyNode } from './verify-node.ts';
 import type { CertificateStatusOf } from './verify-nvidia-gpu.ts';
 
 export type { Step } from './step.ts';
@@ -185,84 +182,26 @@ async function findOut(
     ),
   );
 
-  const statement = await log.must('statement.form', 'The node’s statement can be read', () => ({
-    result: 'pass',
-    value: parseStatement(bundle.node.statement),
-  }));
-  await log.must('statement.validity', 'The statement is within its dates', () =>
-    compare(
-      now >= statement.notBefore && now <= statement.notAfter,
-      'evidence_statement_not_valid_now',
-      formatInstant(now),
-      `${formatInstant(statement.notBefore)} to ${formatInstant(statement.notAfter)}`,
-    ),
-  );
-  const core = await log.must('core.form', 'The node’s description of itself can be read', () => ({
-    result: 'pass',
-    value: parseCore(statement.core),
-  }));
-  await log.must('core.validity', 'The node’s keys are within their dates', () =>
-    compare(
-      now >= core.notBefore && now <= core.notAfter,
-      'evidence_core_not_valid_now',
-      formatInstant(now),
-      `${formatInstant(core.notBefore)} to ${formatInstant(core.notAfter)}`,
-    ),
-  );
-
-  const evidence = await log.must('evidence.kind', 'There is evidence of one processor', () => {
-    const [first, ...more] = bundle.node.evidence;
-    return first && more.length === 0
-      ? { result: 'pass', actual: first.kind, value: first }
-      : {
-          result: 'fail',
-          code: 'evidence_kind_unsupported',
-          expected: 'one report',
-          actual: `${bundle.node.evidence.length}`,
-        };
-  });
-  const trust = { roots, hardware: policy.roots.hardware, simulated: policy.roots.simulated };
-  const genuine = await verifyEvidence(log, evidence, trust, now, crypto);
-
-  const bindingOf = genuine.kind.startsWith('azure-') ? quoteDataOf : reportDataOf;
-  const expectedBinding = await bindingOf(bundle.node.statement);
-  await log.must('binding.report-data', 'The report was made for this statement and no other', () =>
-    compare(
-      equalBytes(genuine.chosen, expectedBinding),
-      'evidence_binding',
-      toBase64url(expectedBinding),
-      toBase64url(genuine.chosen),
-    ),
-  );
-
-  const digest = await coreDigest(statement.core);
-  const devices = await verifyDevices(log, bundle.node.devices ?? [], {
-    statement,
-    coreDigest: digest,
-    trust: {
-      roots: roots.nvidia ?? [],
-      hardware: policy.roots.hardware,
-      simulated: policy.roots.simulated,
-    },
-    nrasKeys,
-    statusOf: gpuCertificateStatus,
+  const node = await verifyNode(log, bundle.node, {
+    policy,
+    roots,
     now,
     crypto,
+    nrasKeys,
+    gpuCertificateStatus,
   });
+  const { statement, core, genuine, devices } = node;
 
   const deployment = await findDeployment(manifest, core);
   judgeNode(log, { core, manifest, manifestHash, deployment, genuine, devices, policy });
 
-  const ends = [core.notAfter, statement.notAfter, genuine.notAfter, manifestExpiry(manifest)];
-  if (devices.notAfter) ends.push(devices.notAfter);
   return {
     node: toBase64url(core.node),
     coreOctets: statement.core,
-    coreDigest: toBase64url(digest),
+    coreDigest: toBase64url(node.coreDigest),
     deploymentOctets: deployment?.octets ?? new Uint8Array(),
-    assurance:
-      genuine.assurance === 'simulated' || devices.assurance === 'simulated' ? 'simulated' : 'hardware',
-    notAfter: new Date(Math.min(...ends.map((end) => end.getTime()))),
+    assurance: node.assurance,
+    notAfter: new Date(Math.min(node.notAfter.getTime(), manifestExpiry(manifest).getTime())),
     policy,
   };
 }
