@@ -51,7 +51,7 @@ export const DEFAULT_PACING: Pacing = { padding: DEFAULT_PADDING, clock: systemC
  */
 export async function* answerRequest(
   opened: OpenedRequest,
-  engine: Engine,
+  engine: Pick<Engine, 'request'>,
   routes: readonly string[],
   signal: AbortSignal,
   outcome: AnswerOutcome,

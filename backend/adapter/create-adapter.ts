@@ -2,17 +2,18 @@
 
 import { Hono } from 'hono';
 import type { Bytes } from '../../shared/bytes/concat.ts';
-import { OUTER_HEADER } from '../../shared/wire/header-names.ts';
+import { INNER_HEADER, OUTER_HEADER } from '../../shared/wire/header-names.ts';
 import { LIMIT } from '../../shared/wire/limits.ts';
 import { MEDIA_TYPE, sealedRequestType } from '../../shared/wire/media-types.ts';
 import { publicErrorResponse } from '../../shared/wire/public-error.ts';
 import { DIRECTORY_PATH, GATEWAY_PATH, HEALTH_PATH, INFERENCE_PREFIX } from '../../shared/wire/routes.ts';
-import type { Engine, EngineRequest, EngineResponse } from '../engine/engine.ts';
+import type { Engine, EngineRequest, EngineResponse, Tenant } from '../engine/engine.ts';
+import type { EngineService } from '../engine/engine-service.ts';
 import { type LogEvent, roundUpToPowerOfTwo } from '../node-event.ts';
 import type { Admission } from './admission.ts';
 import { type AnswerOutcome, answerRequest, type Pacing } from './answer-request.ts';
 import type { Claim, GenerationMemory } from './generation-memory.ts';
-import { type OpenedRequest, type Opening, openRequest } from './open-request.ts';
+import { headerValue, type OpenedRequest, type Opening, openRequest } from './open-request.ts';
 import { Refusal } from './refusal.ts';
 
 /** What the adapter is made of. */
@@ -20,7 +21,8 @@ export interface AdapterParts {
   readonly opening: Opening;
   readonly admission: Admission;
   readonly generations: GenerationMemory;
-  readonly engine: Engine;
+  /** Where `isAccepting` is false, requests are refused unsealed, before they are opened: nothing was started. */
+  readonly engine: Answering;
   /** The inner routes of the attested surface. */
   readonly routes: readonly string[];
   /** The current `application/ohttp-keys` list. */
@@ -36,9 +38,13 @@ export interface AdapterParts {
   readonly log: LogEvent;
 }
 
+type Answering = Pick<Engine, 'request'> & Partial<Pick<EngineService, 'isAccepting'>>;
+
 interface ClaimedRequest {
   readonly opened: OpenedRequest;
   readonly claim: Claim | undefined;
+  /** The account handle of its ticket. */
+  readonly account: string;
 }
 
 /** The adapter as a Hono app; it starts no server and reads no clock of its own. */
@@ -46,7 +52,11 @@ export function createAdapter(parts: AdapterParts): Hono {
   const app = new Hono();
   let inFlight = 0;
 
-  app.get(HEALTH_PATH, (c) => c.json({ status: 'ok' }));
+  const isAccepting = (): boolean => parts.engine.isAccepting !== false;
+
+  app.get(HEALTH_PATH, (c) =>
+    isAccepting() ? c.json({ status: 'ok' }) : c.json({ status: 'unavailable' }, 503),
+  );
 
   app.get(
     GATEWAY_PATH,
@@ -67,10 +77,11 @@ export function createAdapter(parts: AdapterParts): Hono {
     try {
       if (type === undefined || request.body === null) throw new Refusal('unsealed_request');
       const ticket = request.headers.get(OUTER_HEADER.ticket) ?? undefined;
-      const { maxRequestBytes } = await parts.admission.check(ticket, parts.opening.now());
+      const { maxRequestBytes, account } = await parts.admission.check(ticket, parts.opening.now());
+      if (!isAccepting()) throw new Refusal('no_node_available');
       const limit = Math.min(maxRequestBytes, LIMIT.sealedRequestBytes);
       if (Number(request.headers.get('content-length') ?? 0) > limit) throw new Refusal('request_too_large');
-      return answer(claim(await openRequest(type, request.body, parts.opening, limit)));
+      return answer(claim(await openRequest(type, request.body, parts.opening, limit), account));
     } catch (error) {
       const code = error instanceof Refusal ? error.code : 'internal_error';
       parts.log({ event: 'request_refused', code, sealed: false });
@@ -84,21 +95,21 @@ export function createAdapter(parts: AdapterParts): Hono {
   return app;
 
   // One generation for each sealed idempotency key; a repeat is refused inside the seal.
-  function claim(opened: OpenedRequest): ClaimedRequest {
-    if (opened.refusal !== undefined) return { opened, claim: undefined };
+  function claim(opened: OpenedRequest, account: string): ClaimedRequest {
+    if (opened.refusal !== undefined) return { opened, account, claim: undefined };
     try {
-      return { opened, claim: parts.generations.claim(opened.epoch, opened.inner) };
+      return { opened, account, claim: parts.generations.claim(opened.epoch, opened.inner) };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return { opened: { ...opened, refusal: error }, claim: undefined };
+      return { opened: { ...opened, refusal: error }, account, claim: undefined };
     }
   }
 
-  function answer({ opened, claim }: ClaimedRequest): Response {
+  function answer({ opened, claim, account }: ClaimedRequest): Response {
     const started = performance.now();
     const outcome: AnswerOutcome = { status: 0, outcome: 'complete' };
     const gone = new AbortController();
-    const engine = noteAnswer(parts.engine);
+    const engine = noteAnswer(parts.engine, tenantOf(opened, account));
     const pieces = answerRequest(opened, engine, parts.routes, gone.signal, outcome, parts.pacing);
     let sealedOctets = 0;
     inFlight++;
@@ -155,8 +166,13 @@ export function createAdapter(parts: AdapterParts): Hono {
   }
 }
 
-/** The engine for one request, which tells whether it began an answer; an error status is none. */
-function noteAnswer(engine: Engine): Engine & { readonly hasAnswered: boolean } {
+function tenantOf({ inner }: OpenedRequest, account: string): Tenant {
+  const session = headerValue(inner.headers, INNER_HEADER.session);
+  return { account, ...(session !== undefined && { session }) };
+}
+
+/** The engine for one request of `tenant`, which tells whether it began an answer; an error status is none. */
+function noteAnswer(engine: Answering, tenant: Tenant): Answering & { readonly hasAnswered: boolean } {
   let hasAnswered = false;
   return {
     ...engine,
@@ -164,7 +180,7 @@ function noteAnswer(engine: Engine): Engine & { readonly hasAnswered: boolean } 
       return hasAnswered;
     },
     async request(request: EngineRequest): Promise<EngineResponse> {
-      const response = await engine.request(request);
+      const response = await engine.request({ ...request, tenant });
       hasAnswered ||= response.status < 400;
       return response;
     },

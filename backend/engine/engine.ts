@@ -3,12 +3,22 @@
 import type { Bytes } from '../../shared/bytes/concat.ts';
 import type { EngineExit, ProbeReport } from './sandbox/sandboxed-engine.ts';
 
+/** Whom a request is for, as the seal and the ticket say. */
+export interface Tenant {
+  /** The client's session (base64url, 32 octets), from inside the seal. Absent: the request is a session of its own. */
+  readonly session?: string;
+  /** The account handle of the edge's ticket: the edge's word, which can give two accounts one handle. */
+  readonly account?: string;
+}
+
 /** One request to the engine; paths are those of OpenAI's API. */
 export interface EngineRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+  /** For whom: what isolation goes by. It reaches no engine. */
+  readonly tenant?: Tenant;
   /** Aborting closes the connection, and with it the generation. */
   readonly signal?: AbortSignal;
 }

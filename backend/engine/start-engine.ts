@@ -7,7 +7,13 @@ import { EngineClient } from './engine-client.ts';
 import { EngineError } from './engine-error.ts';
 import { LLAMA_SERVER_PATH, listEngineFiles } from './engine-files.ts';
 import { planSandbox, type SandboxPlan } from './sandbox/plan-sandbox.ts';
-import type { DriverName, EngineExit, SandboxedProgram, SandboxLimits } from './sandbox/sandboxed-engine.ts';
+import type {
+  DriverName,
+  EngineExit,
+  ProbeReport,
+  SandboxedProgram,
+  SandboxLimits,
+} from './sandbox/sandboxed-engine.ts';
 import { startInSandbox } from './sandbox/start-in-sandbox.ts';
 import { hashFile } from './weights/hash-file.ts';
 
@@ -35,6 +41,8 @@ export interface EngineSetup {
   /** An existing folder for the socket. */
   readonly runFolder: string;
   readonly random: (length: number) => Uint8Array;
+  /** What an earlier start of the same engine found: another finding means no start. */
+  readonly expectedProbe?: ProbeReport;
   /** Share of the model read so far, 0 to 1. */
   readonly onProgress?: (progress: number) => void;
   /** Milliseconds until ready; 120 000 when absent. */
@@ -55,6 +63,7 @@ export async function startEngine(setup: EngineSetup): Promise<Engine> {
   const sandboxed = await startInSandbox(setup.driver, engineProgram(setup), {
     runFolder: setup.runFolder,
     random: setup.random,
+    ...(setup.expectedProbe !== undefined && { expectedProbe: setup.expectedProbe }),
   });
   const client = new EngineClient(sandboxed.socketPath);
   const stop = async () => {

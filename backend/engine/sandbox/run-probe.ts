@@ -105,6 +105,27 @@ export function assertIsolated(report: ProbeReport): void {
   );
 }
 
+/**
+ * Refuses a report that differs from an earlier one of the same program in anything but the nonce: driver, kernel, profile, and what
+ * each attempt met. The node's core names the earlier one by its digest, so an engine that starts must have shown the same.
+ * @throws SandboxError `sandbox_probe_changed` naming the first difference
+ */
+export function assertUnchanged(report: ProbeReport, expected: ProbeReport): void {
+  if (findingsOf(report) === findingsOf(expected)) return;
+  const before = new Map(expected.results.map((result) => [result.id, result]));
+  const other = report.results.find(({ id, detail }) => before.get(id)?.detail !== detail);
+  const named =
+    other === undefined
+      ? 'driver, kernel or profile'
+      : `${other.id}: ${before.get(other.id)?.detail ?? 'not tried'}, now ${other.detail}`;
+  throw new SandboxError('sandbox_probe_changed', `the probe found something else than before: ${named}`);
+}
+
+function findingsOf(report: ProbeReport): string {
+  const results = report.results.map(({ id, breaks, blocked, detail }) => ({ id, breaks, blocked, detail }));
+  return canonicalJson({ ...report, nonce: '', results });
+}
+
 /** The attempts that went through although the profile does not concede them. */
 export function openAttempts({
   results,

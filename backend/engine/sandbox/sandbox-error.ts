@@ -4,12 +4,14 @@
  * Why a program was not started in a sandbox:
  * - `sandbox_unavailable`: this machine lacks what the driver needs; the message names it and the remedy.
  * - `sandbox_probe_failed`: an escape attempt went through, or the probe gave no answer of its own run; the message names the first.
+ * - `sandbox_probe_changed`: the probe found something else than the report that the caller holds; the message names the first.
  * - `sandbox_program_invalid`: the description of the program, the run folder or the random source cannot be used.
  * - `sandbox_start_failed`: the confined process ended before it became the program.
  */
 export type SandboxErrorCode =
   | 'sandbox_unavailable'
   | 'sandbox_probe_failed'
+  | 'sandbox_probe_changed'
   | 'sandbox_program_invalid'
   | 'sandbox_start_failed';
 

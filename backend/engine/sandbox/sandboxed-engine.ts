@@ -116,6 +116,8 @@ export interface SandboxOptions {
   readonly runFolder: string;
   /** Cryptographic randomness for nonces and canaries. */
   readonly random: (octets: number) => Uint8Array;
+  /** What an earlier start of the same program found. Another finding now, the nonce apart, means no start. */
+  readonly expectedProbe?: ProbeReport;
   /** Told how many octets of output were dropped; the text itself goes nowhere. */
   readonly onOutputDropped?: (stream: 'stdout' | 'stderr', octets: number) => void;
 }

@@ -8,7 +8,7 @@ import { offerListener } from './hand-over-listener.ts';
 import { currentArchitecture, loadNativeCalls, locateKoffi } from './native-calls.ts';
 import { profileInput, readyDriver } from './plan-sandbox.ts';
 import { buildProfile, type Profile } from './profile.ts';
-import { assertIsolated, digestReport, runProbe } from './run-probe.ts';
+import { assertIsolated, assertUnchanged, digestReport, runProbe } from './run-probe.ts';
 import { SandboxError } from './sandbox-error.ts';
 import type {
   DriverName,
@@ -34,7 +34,8 @@ const NOBODY = 65534;
  * Every driver but `none` probes the very profile first and starts nothing if any attempt went through. `none` confines nothing
  * (it keeps the unprivileged user, the limits and the end with the parent), probes all the same, and its report says
  * `not-isolated`. `auto` never ends in it; see `chooseDriver`.
- * @throws SandboxError `sandbox_unavailable`, `sandbox_probe_failed`, `sandbox_program_invalid` or `sandbox_start_failed`
+ * @throws SandboxError `sandbox_unavailable`, `sandbox_probe_failed`, `sandbox_probe_changed`, `sandbox_program_invalid` or
+ * `sandbox_start_failed`
  */
 export async function startInSandbox(
   driver: DriverName,
@@ -98,6 +99,7 @@ async function startProfile(
     dropOutput(launcher, options);
     const probe = await runProbe(profile, { site, random: options.random, env });
     if (profile.driver !== 'none') assertIsolated(probe);
+    if (options.expectedProbe !== undefined) assertUnchanged(probe, options.expectedProbe);
     const started: Started = await launcher.become(profile, program.argv.map(files.inText), env, 'engine');
     // gVisor's own check is in becoming: what the host sees is its kernel
     if (profile.gvisor === undefined && profile.driver !== 'none') checkConfinement(started.pid);
