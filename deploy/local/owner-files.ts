@@ -67,15 +67,20 @@ export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles
   });
   const manifest = encodeManifest({
     version: 1,
+    service: 'local',
     serial: 1,
+    previous: 'none',
     not_after: new Date(now.getTime() + MANIFEST_DAYS * DAY_MILLISECONDS)
       .toISOString()
       .replace(/\.\d+Z$/, 'Z'),
     owners: [],
     threshold: 0,
+    seed_shares: { owners: [], threshold: 0 },
+    witnesses: { keys: [], threshold: 0 },
     attestation_service: 'none',
     reference_values: { all: [simulatedReferenceValue([toHex(measurement)])] },
     deployments: [{ name: model.id.toLowerCase(), document: toBase64url(document) }],
+    secrets: [],
     key_epoch: { seconds: EPOCH_SECONDS, overlap_seconds: EPOCH_SECONDS },
   });
   const manifestPath = join(folder, 'manifest.json');

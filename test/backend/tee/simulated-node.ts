@@ -88,13 +88,18 @@ export async function simulatedNode(
   const document = encodeDeployment(deployment);
   const manifest: Manifest = {
     version: 1,
+    service: 'local',
     serial: 1,
+    previous: 'none',
     not_after: '2027-01-01T00:00:00Z',
     owners: [],
     threshold: 0,
+    seed_shares: { owners: [], threshold: 0 },
+    witnesses: { keys: [], threshold: 0 },
     attestation_service: 'none',
     reference_values: { worker: [simulatedReferenceValue([toHex(measurement)])] },
     deployments: [{ name: 'tiny', document: toBase64url(document) }],
+    secrets: [],
     key_epoch: { seconds: 3600, overlap_seconds: 3600 },
     ...changes.manifest,
   };

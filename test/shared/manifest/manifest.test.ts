@@ -21,13 +21,18 @@ import { deployment } from '../../backend/tee/simulated-node.ts';
 
 const manifest: Manifest = {
   version: 1,
+  service: 'local',
   serial: 3,
+  previous: 'A'.repeat(43),
   not_after: '2027-01-01T00:00:00Z',
   owners: [],
   threshold: 0,
+  seed_shares: { owners: [], threshold: 0 },
+  witnesses: { keys: [], threshold: 0 },
   attestation_service: 'none',
   reference_values: { worker: [simulatedReferenceValue(['5a'.repeat(48)])] },
   deployments: [{ name: 'tiny', document: toBase64url(encodeDeployment(deployment)) }],
+  secrets: [],
   key_epoch: { seconds: 3600, overlap_seconds: 3600 },
 };
 
@@ -97,17 +102,21 @@ describe('manifest', () => {
   it('reports all problems at once', () => {
     const broken = {
       ...manifest,
+      service: 'Chat',
       serial: 0,
       owners: ['somebody'],
-      threshold: 1,
+      threshold: -1,
       attestation_service: 'ours',
+      secrets: {},
       key_epoch: { seconds: 100, overlap_seconds: 200 },
     };
     expect(problemsOf(() => parseManifest(toUtf8(JSON.stringify(broken))))).toEqual([
+      'service: must be a lower-case name with hyphens and dots',
       'serial: must be a whole number from 1 to 9007199254740991',
-      'owners: must be empty: owners’ signatures are not implemented',
-      'threshold: must be 0',
-      'attestation_service: must be "none"',
+      'owners[0]: must be an object',
+      'threshold: must be a whole number from 0 to 32',
+      'attestation_service: must be "none" or "required"',
+      'secrets: must be an array',
       'key_epoch: must not overlap longer than it lasts',
     ]);
   });
