@@ -5,6 +5,7 @@ import { sha256 } from '../bytes/digest.ts';
 import { hexText, integer, list, object, oneOf, readShape, type Shape, text } from '../bytes/shape.ts';
 import { parseStrictJson } from '../bytes/strict-json.ts';
 import { toUtf8 } from '../bytes/utf8.ts';
+import { type Isolation, isolationShape } from './isolation.ts';
 import { ManifestError } from './manifest-error.ts';
 
 /** What runs on a worker. The members are the JSON's own. */
@@ -27,8 +28,8 @@ export interface Deployment {
     /** SHA-256 of the sandbox profile, lower-case hex. */
     readonly profile_digest: string;
   };
-  /** Whether one engine serves all (with salted caches). */
-  readonly isolation: 'shared';
+  /** How many tenants an engine serves (isolation.ts). */
+  readonly isolation: Isolation;
   /** Inner routes, such as `POST /v1/chat/completions`. */
   readonly routes: readonly string[];
   readonly features: readonly string[];
@@ -49,7 +50,7 @@ const shape: Shape<Deployment> = object<Deployment>({
     driver: oneOf('bubblewrap', 'gvisor', 'landlock', 'none'),
     profile_digest: hexText(32),
   }),
-  isolation: oneOf('shared'),
+  isolation: isolationShape,
   routes: list(text(/^[A-Z]{3,7} \/[!-~]{0,200}$/, 'a method, a space and a path'), 0, 64),
   features: list(text(/^[a-z0-9][a-z0-9-]{0,63}$/, 'a lower-case word with hyphens'), 0, 64),
 });

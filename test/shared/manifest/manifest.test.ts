@@ -140,7 +140,7 @@ describe('manifest', () => {
   it('looks into its deployments', () => {
     const document = toBase64url(toUtf8(JSON.stringify({ ...deployment, isolation: 'none', routes: ['x'] })));
     expect(problemsWith(['deployments', 0, 'document'], document)).toEqual([
-      'deployments[0].document: isolation: must be "shared"',
+      'deployments[0].document: isolation: must be "shared" or an object with a mode',
       'deployments[0].document: routes[0]: must be a method, a space and a path',
     ]);
   });
