@@ -18,7 +18,13 @@ import { ReplayMemory } from './adapter/replay-memory.ts';
 import { createAttestationService } from './attestation-service/appraise.ts';
 import { digestEngine } from './engine/digest-engine.ts';
 import { listEngineFiles } from './engine/engine-files.ts';
+import { enginesOf, serveIsolated } from './engine/isolation/serve-isolated.ts';
 import { startEngine } from './engine/start-engine.ts';
+import { processClock } from './engine/supervisor/clock.ts';
+import type { LogEngineEvent } from './engine/supervisor/engine-event.ts';
+import { DEFAULT_RESTARTS } from './engine/supervisor/restart-budget.ts';
+import { startFreshIn } from './engine/supervisor/start-fresh.ts';
+import { DEFAULT_HEALTH } from './engine/supervisor/watch-health.ts';
 import { EpochSchedule } from './enrolment/epoch-schedule.ts';
 import { makeEpoch } from './enrolment/make-epoch.ts';
 import { keepRegistered } from './enrolment/register.ts';
@@ -74,17 +80,31 @@ async function main(): Promise<void> {
   if (engineDigest !== deployment.engine.digest)
     throw new Error('the engine here is not the one that the deployment names');
 
-  const engine = await startEngine({
-    driver: config.sandbox,
-    model: { id: deployment.model.id, path: config.model_path, sha256: deployment.model.sha256 },
-    threads: config.engine.threads,
-    sequences: config.engine.sequences,
-    contextTokens: config.engine.context_tokens,
-    sampling: { temperature: config.engine.temperature, topP: config.engine.top_p },
-    runFolder: config.run_folder,
+  const logEngine: LogEngineEvent = tell;
+  const engine = await serveIsolated(
+    deployment.isolation,
+    {
+      start: startFreshIn(config.run_folder, (place) =>
+        startEngine({
+          driver: config.sandbox,
+          model: { id: deployment.model.id, path: config.model_path, sha256: deployment.model.sha256 },
+          threads: config.engine.threads,
+          sequences: config.engine.sequences,
+          contextTokens: config.engine.context_tokens,
+          sampling: { temperature: config.engine.temperature, topP: config.engine.top_p },
+          ...place,
+          random,
+          onProgress: countLoaded(deployment.model.bytes, logEngine),
+        }),
+      ),
+      restarts: DEFAULT_RESTARTS,
+      health: DEFAULT_HEALTH,
+      clock: processClock,
+      jitter: () => new DataView(random(4).buffer).getUint32(0) / 2 ** 32,
+      log: logEngine,
+    },
     random,
-    onProgress: (progress) => tell({ event: 'engine_loading', progress }),
-  });
+  );
   tell({ event: 'engine_ready', driver: engine.driver, probe: engine.probe });
 
   if (
@@ -146,7 +166,7 @@ async function main(): Promise<void> {
     keyList: () => epochs.current.keyList,
     node: toBase64url(identity.node),
     bundle: () => epochs.current.bundle,
-    slots: config.engine.sequences,
+    slots: config.engine.sequences * enginesOf(deployment.isolation),
     pacing:
       config.length_hiding === false
         ? { ...DEFAULT_PACING, padding: undefined }
@@ -182,30 +202,48 @@ async function main(): Promise<void> {
     address,
     node: toBase64url(identity.node),
     pid: process.pid,
-    enginePid: engine.pid,
+    enginePid: engine.pids[0],
   });
 
   let ending = false;
-  const end = async (code: number): Promise<void> => {
+  let hasHurry = false;
+  const end = async (code: number, drainMilliseconds: number): Promise<void> => {
+    // Asked twice, it waits no longer.
+    if (ending && drainMilliseconds === 0 && !hasHurry) {
+      hasHurry = true;
+      await engine.stop();
+    }
     if (ending) return;
     ending = true;
     stopping.abort();
+    // An edge that was not told would send requests here until the registration lapses. What comes all the same is refused unsealed:
+    // nothing was started, another node may.
+    await Promise.all([engine.drain(drainMilliseconds), registration.withdrawn]);
     server.close();
+    await engine.stop();
     epochs.end();
-    // An edge that was not told would send requests here until the registration lapses, and nobody could say that none started.
-    await Promise.all([engine.stop(), registration.withdrawn]);
     process.exit(code);
   };
-  void engine.exited.then(({ signal }) => {
-    if (ending) return;
-    log({ event: 'engine_exited', signal: signal !== null });
-    // Without its engine this node serves nothing; a supervisor starts it afresh, with fresh keys and a fresh probe.
-    void end(1);
-  });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void end(0));
+  // Another probe, another model, or an engine that cannot run: this node can no longer be what its core says. Whoever supervises it
+  // starts it afresh, with fresh keys and a fresh core.
+  void engine.ended.then(() => end(1, 0));
+  let asked = 0;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => void end(0, asked++ === 0 ? config.drain_seconds * 1000 : 0));
   // The one who started this node holds its stdin; when that ends, so does the node.
-  process.stdin.on('end', () => void end(0)).on('error', () => void end(0));
+  process.stdin.on('end', () => void end(0, 0)).on('error', () => void end(0, 0));
   process.stdin.resume();
+}
+
+/** Tells of every hundredth that an engine has read, in octets. */
+function countLoaded(total: number, log: LogEngineEvent): (share: number) => void {
+  let told = -1;
+  return (share) => {
+    const hundredth = Math.floor(share * 100);
+    if (hundredth === told) return;
+    told = hundredth;
+    log({ event: 'engine_loading', bytes: Math.round(share * total), total });
+  };
 }
 
 main().catch((error: unknown) => {

@@ -46,6 +46,8 @@ const schema = v.strictObject({
   length_hiding: v.optional(v.boolean()),
   sandbox: v.picklist(['auto', 'bubblewrap', 'gvisor', 'landlock', 'none']),
   run_folder: folder,
+  /** How long running requests may take to end when the node is told to. */
+  drain_seconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3600)), 30),
 });
 
 export type NodeConfig = v.InferOutput<typeof schema>;

@@ -3,7 +3,7 @@
 import type { VerificationCode } from '../shared/verifier/verification-error.ts';
 import type { PublicErrorCode } from '../shared/wire/public-error.ts';
 
-/** Every event that the node can log. A prompt does not fit any of these types. */
+/** Every event that the node can log, those of its engines apart (engine/supervisor). A prompt does not fit any of these types. */
 export type NodeEvent =
   | { readonly event: 'request_refused'; readonly code: PublicErrorCode; readonly sealed: boolean }
   | {
@@ -18,8 +18,7 @@ export type NodeEvent =
   | { readonly event: 'registration_failed'; readonly status: number; readonly attempt: number }
   | { readonly event: 'appraisal_refused'; readonly code: VerificationCode }
   | { readonly event: 'epoch_started'; readonly lifeSeconds: number }
-  | { readonly event: 'epoch_erased'; readonly requests: number }
-  | { readonly event: 'engine_exited'; readonly signal: boolean };
+  | { readonly event: 'epoch_erased'; readonly requests: number };
 
 export type LogEvent = (event: NodeEvent) => void;
 

@@ -10,7 +10,7 @@ import type { VerificationCode } from '../../shared/verifier/verification-error.
 /** The events of backend/main.ts that a supervisor acts on. */
 export type SupervisedEvent =
   | { readonly event: 'attestation_service'; readonly jwks: JSONWebKeySet }
-  | { readonly event: 'engine_loading'; readonly progress: number }
+  | { readonly event: 'engine_loading'; readonly bytes: number; readonly total: number }
   | { readonly event: 'engine_ready'; readonly driver: string; readonly probe: ProbeReport }
   | {
       readonly event: 'listening';
