@@ -12,6 +12,8 @@ import { parsePolicy } from '../shared/verifier/policy.ts';
 import { Admission } from './adapter/admission.ts';
 import { DEFAULT_PACING } from './adapter/answer-request.ts';
 import { createAdapter } from './adapter/create-adapter.ts';
+import { CacheSalts } from './adapter/dialects/cache-salt.ts';
+import { ENGINE_TRAITS } from './adapter/dialects/engine-traits.ts';
 import { EngineCadence } from './adapter/engine-cadence.ts';
 import { GenerationMemory } from './adapter/generation-memory.ts';
 import { ReplayMemory } from './adapter/replay-memory.ts';
@@ -25,6 +27,7 @@ import type { LogEngineEvent } from './engine/supervisor/engine-event.ts';
 import { DEFAULT_RESTARTS } from './engine/supervisor/restart-budget.ts';
 import { startFreshIn } from './engine/supervisor/start-fresh.ts';
 import { DEFAULT_HEALTH } from './engine/supervisor/watch-health.ts';
+import { Affirmations } from './enrolment/affirm.ts';
 import { EpochSchedule } from './enrolment/epoch-schedule.ts';
 import { makeEpoch } from './enrolment/make-epoch.ts';
 import { keepRegistered } from './enrolment/register.ts';
@@ -66,7 +69,8 @@ async function main(): Promise<void> {
 
   const receiptKey = generateReceiptKey();
   const policy = parsePolicy(config.policy);
-  const service = await createAttestationService(policy);
+  const service = await createAttestationService({ policy, key: receiptKey });
+  const affirmations = new Affirmations(service, now);
   tell({ event: 'attestation_service', jwks: service.jwks });
 
   const manifestOctets = new Uint8Array(await readFile(config.manifest));
@@ -162,10 +166,17 @@ async function main(): Promise<void> {
     admission,
     generations,
     engine,
-    routes: deployment.routes,
+    offer: {
+      routes: deployment.routes,
+      features: deployment.features,
+      traits: ENGINE_TRAITS[deployment.engine.kind],
+      salts: new CacheSalts(random),
+      now,
+      random,
+    },
     keyList: () => epochs.current.keyList,
     node: toBase64url(identity.node),
-    bundle: () => epochs.current.bundle,
+    bundle: () => affirmations.latest(epochs.current)?.bundle ?? epochs.current.bundle,
     slots: config.engine.sequences * enginesOf(deployment.isolation),
     pacing:
       config.length_hiding === false
@@ -187,7 +198,7 @@ async function main(): Promise<void> {
       pool: config.pool,
       models: [deployment.model.id],
       receiptKey,
-      service,
+      affirmations,
       epoch: () => epochs.current,
       otherEpochs: () => epochs.others,
       onTicketKey: (octets) => admission.renew(octets),

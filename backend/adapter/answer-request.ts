@@ -5,15 +5,18 @@ import { toUtf8 } from '../../shared/bytes/utf8.ts';
 import type { FieldLines } from '../../shared/sealing/bhttp-fields.ts';
 import { BhttpResponseWriter } from '../../shared/sealing/bhttp-response-writer.ts';
 import { padMessage } from '../../shared/sealing/length-buckets.ts';
-import { PUBLIC_ERRORS, type PublicErrorCode, publicErrorBody } from '../../shared/wire/public-error.ts';
+import { PUBLIC_ERRORS, type PublicErrorCode } from '../../shared/wire/public-error.ts';
 import type { Engine, EngineResponse } from '../engine/engine.ts';
 import { EngineError } from '../engine/engine-error.ts';
 import { paceEvents } from './cadence.ts';
 import { type CadenceClock, systemClock } from './cadence-clock.ts';
+import { errorBody, translateRequest } from './dialects/translate-request.ts';
+import type { Offer, Translation } from './dialects/translation.ts';
 import type { EngineCadence } from './engine-cadence.ts';
-import { headerValue, type InnerRequest, type OpenedRequest } from './open-request.ts';
+import type { InnerRequest, OpenedRequest } from './open-request.ts';
 import { padAnswer } from './pad-answer.ts';
 import { DEFAULT_PADDING, type PaddingPolicy } from './padding-policy.ts';
+import { Refusal, type RefusalDetail } from './refusal.ts';
 import { retryFields } from './retry-fields.ts';
 
 /** How long a client may hear nothing before the inner status is known (design: first within 1 s, then at most every 15 s). */
@@ -47,12 +50,12 @@ export const DEFAULT_PACING: Pacing = { padding: DEFAULT_PADDING, clock: systemC
  * status and its body: an event stream on the cadence of `pacing`, anything else padded as a whole. The final chunk follows the
  * engine's own end only; when the engine dies inside an event stream a sealed error event comes before it, and inside
  * anything else there is no final chunk at all: the generator throws and the client sees a truncated answer.
- * `routes`: the inner routes of the attested surface, `METHOD /path`. `outcome` is filled in as the answer goes.
+ * `offer`: the attested surface, and what the engine is; a request beyond it never reaches the engine. `outcome` is filled in as the answer goes.
  */
 export async function* answerRequest(
   opened: OpenedRequest,
   engine: Pick<Engine, 'request'>,
-  routes: readonly string[],
+  offer: Offer,
   signal: AbortSignal,
   outcome: AnswerOutcome,
   { padding, clock, engineCadence }: Pacing = DEFAULT_PACING,
@@ -62,14 +65,14 @@ export async function* answerRequest(
   const openedAt = clock.now();
   yield sealer.start();
 
-  const refused = opened.refusal?.code ?? refuseRoute(opened.inner, routes);
-  if (refused !== undefined) {
-    outcome.status = PUBLIC_ERRORS[refused].status;
-    yield* sealedError(refused);
+  const translation = opened.refusal ?? translate(opened.inner, offer);
+  if (translation instanceof Refusal) {
+    outcome.status = PUBLIC_ERRORS[translation.code].status;
+    yield* sealedError(translation.code, translation.detail);
     return;
   }
 
-  const pending = settle(engine.request(engineRequest(opened.inner, signal)));
+  const pending = settle(engine.request({ ...translation.request, signal }).then(translation.answer));
   let interimAt = openedAt + FIRST_INTERIM_MILLISECONDS;
   let interimOctets = 0;
   let answer = await Promise.race([pending, later(interimAt)]);
@@ -90,6 +93,7 @@ export async function* answerRequest(
   }
 
   const { response } = answer;
+  const failed = translation.failureEvent;
   outcome.status = response.status;
   const contentType = response.headers['content-type'] ?? 'application/octet-stream';
   const streamed = contentType.startsWith(EVENT_STREAM);
@@ -130,13 +134,16 @@ export async function* answerRequest(
 
   function failureEvent(error: unknown): string {
     outcome.outcome = 'engine_failed';
-    return `data: ${JSON.stringify(publicErrorBody(engineErrorCode(error)))}\n\n`;
+    return failed(engineErrorCode(error));
   }
 
-  async function* sealedError(code: PublicErrorCode): AsyncGenerator<Bytes, void, undefined> {
+  async function* sealedError(
+    code: PublicErrorCode,
+    detail?: RefusalDetail,
+  ): AsyncGenerator<Bytes, void, undefined> {
     const headers: FieldLines = [['content-type', 'application/json'], ...retryFields(code)];
     const head = writer.head(PUBLIC_ERRORS[code].status, headers);
-    const content = writer.content(toUtf8(JSON.stringify(publicErrorBody(code))));
+    const content = writer.content(toUtf8(JSON.stringify(errorBody(opened.inner.path, code, detail))));
     const message = concat(head, content, writer.end());
     yield await sealer.seal(padding === undefined ? message : padMessage(message, padding.answerBuckets));
     yield await sealer.finish();
@@ -154,16 +161,13 @@ function interimFields(padding: PaddingPolicy | undefined, first: boolean): Fiel
   return [[INTERIM_PADDING_FIELD, '.'.repeat(padding.leastOctets - others)]];
 }
 
-function refuseRoute(inner: InnerRequest, routes: readonly string[]): PublicErrorCode | undefined {
-  return routes.includes(`${inner.method} ${inner.path}`) ? undefined : 'route_not_offered';
-}
-
-// What the engine is told is built, never copied: no header of the client but the type of its body reaches it.
-function engineRequest(inner: InnerRequest, signal: AbortSignal) {
-  const headers: Record<string, string> = {};
-  const contentType = headerValue(inner.headers, 'content-type');
-  if (contentType !== undefined) headers['content-type'] = contentType;
-  return { method: inner.method, path: inner.path, headers, body: inner.body, signal };
+function translate(inner: InnerRequest, offer: Offer): Translation | Refusal {
+  try {
+    return translateRequest(inner, offer);
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
 }
 
 // The engine is untrusted code: of its headers only the type of the body passes, and only a known one.

@@ -12,6 +12,7 @@ import type { EngineService } from '../engine/engine-service.ts';
 import { type LogEvent, roundUpToPowerOfTwo } from '../node-event.ts';
 import type { Admission } from './admission.ts';
 import { type AnswerOutcome, answerRequest, type Pacing } from './answer-request.ts';
+import type { Offer } from './dialects/translation.ts';
 import type { Claim, GenerationMemory } from './generation-memory.ts';
 import { headerValue, type OpenedRequest, type Opening, openRequest } from './open-request.ts';
 import { Refusal } from './refusal.ts';
@@ -23,8 +24,8 @@ export interface AdapterParts {
   readonly generations: GenerationMemory;
   /** Where `isAccepting` is false, requests are refused unsealed, before they are opened: nothing was started. */
   readonly engine: Answering;
-  /** The inner routes of the attested surface. */
-  readonly routes: readonly string[];
+  /** The attested surface, and what the engine is. */
+  readonly offer: Offer;
   /** The current `application/ohttp-keys` list. */
   readonly keyList: () => Bytes;
   /** base64url node id. */
@@ -110,7 +111,7 @@ export function createAdapter(parts: AdapterParts): Hono {
     const outcome: AnswerOutcome = { status: 0, outcome: 'complete' };
     const gone = new AbortController();
     const engine = noteAnswer(parts.engine, tenantOf(opened, account));
-    const pieces = answerRequest(opened, engine, parts.routes, gone.signal, outcome, parts.pacing);
+    const pieces = answerRequest(opened, engine, parts.offer, gone.signal, outcome, parts.pacing);
     let sealedOctets = 0;
     inFlight++;
     const finish = (): void => {

@@ -115,6 +115,28 @@ export const PUBLIC_ERRORS = {
     type: 'invalid_request_error',
     message: 'This deployment does not offer that route.',
   },
+  limit_exceeded: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'The request is over a limit of this service. Nothing was started.',
+  },
+  media_not_inline: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'Images, sounds and files must be data: URLs inside the request: the engine has no network, and nothing is stored. Nothing was started.',
+  },
+  feature_not_offered: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'This deployment does not offer what the request asks for. Nothing was started.',
+  },
+  nothing_retained: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'No request and no answer is retained here, so none can be stored, continued or fetched. Send the whole conversation. Nothing was started.',
+  },
   engine_unavailable: { status: 503, type: 'server_error', message: 'The engine is not ready.' },
   engine_crashed: {
     status: 500,

@@ -17,6 +17,7 @@ import { OUTER_HEADER } from '../../shared/wire/header-names.ts';
 import { LIMIT } from '../../shared/wire/limits.ts';
 import { GATEWAY_PATH } from '../../shared/wire/routes.ts';
 import { importTicketKey, makeTicket } from '../../shared/wire/ticket.ts';
+import { offerOf } from '../harness/offer.ts';
 
 const ROUTE = 'POST /v1/chat/completions';
 const TICKET_LIFE_SECONDS = 3600;
@@ -59,7 +60,7 @@ export async function startLoopbackAdapter(options: {
     admission,
     generations: new GenerationMemory(REPLAY_ENTRIES, random),
     engine: engine as Engine,
-    routes: [ROUTE],
+    offer: offerOf([ROUTE]),
     keyList: () => keyList,
     node: 'none',
     bundle: () => new Uint8Array(0),

@@ -6,11 +6,13 @@ import type { PaddingPolicy } from '../../../backend/adapter/padding-policy.ts';
 import type { Engine } from '../../../backend/engine/engine.ts';
 import { nodeCryptoProvider } from '../../../backend/keys/node-crypto-provider.ts';
 import type { Bytes } from '../../../shared/bytes/concat.ts';
+import { toUtf8 } from '../../../shared/bytes/utf8.ts';
 import { decodeBhttpResponse } from '../../../shared/sealing/bhttp-response.ts';
 import type { GatewayKey } from '../../../shared/sealing/gateway-key.ts';
 import { sealRequest } from '../../../shared/sealing/seal-request.ts';
 import { X25519_SUITE } from '../../../shared/sealing/suite.ts';
 import type { VirtualClock } from '../../bench/length-hiding/virtual-clock.ts';
+import { offerOf } from '../../harness/offer.ts';
 import { receive } from '../../shared/sealing/harness/exchanges.ts';
 import { collect, drain, streamOf } from '../../shared/sealing/harness/streams.ts';
 
@@ -19,7 +21,7 @@ const INNER: InnerRequest = {
   method: 'POST',
   path: '/v1/chat/completions',
   headers: [],
-  body: new Uint8Array(0),
+  body: toUtf8('{}'),
 };
 
 /** What the engine does: its head after a while, then pieces, each after a while, then its end or its death. */
@@ -99,7 +101,7 @@ export async function exchange(
     const pieces = answerRequest(
       opened,
       scriptedEngine(script, clock),
-      [options.route ?? ROUTE],
+      offerOf([options.route ?? ROUTE]),
       signal,
       outcome,
       pacing,

@@ -11,6 +11,7 @@ import { toUtf8 } from '../../../shared/bytes/utf8.ts';
 import { makeResponseSealer, type ResponseSealer } from '../../../shared/sealing/response-sealer.ts';
 import { X25519_SUITE } from '../../../shared/sealing/suite.ts';
 import { MEDIA_TYPE } from '../../../shared/wire/media-types.ts';
+import { offerOf } from '../../harness/offer.ts';
 import type { RecordedStream } from './recording.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -40,7 +41,7 @@ export async function replayStream(
   const clock = new VirtualClock();
   const leftAt: number[] = [];
   const opened = {
-    inner: { method: 'POST', path: '/v1/chat/completions', headers: [], body: new Uint8Array(0) },
+    inner: { method: 'POST', path: '/v1/chat/completions', headers: [], body: toUtf8('{}') },
     sealer: watchMarks(realSealer(), (piece) => {
       leftAt[piece] = clock.now();
     }),
@@ -52,7 +53,7 @@ export async function replayStream(
     (async () => {
       const engine = replayEngine(stream, clock);
       const signal = new AbortController().signal;
-      for await (const piece of answerRequest(opened, engine, [ROUTE], signal, outcome, {
+      for await (const piece of answerRequest(opened, engine, offerOf([ROUTE]), signal, outcome, {
         padding,
         clock,
         engineCadence,

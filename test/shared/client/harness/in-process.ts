@@ -31,6 +31,7 @@ import {
   testPlatform,
   now as verifiedAt,
 } from '../../../backend/tee/simulated-node.ts';
+import { offerOf } from '../../../harness/offer.ts';
 
 export const ORIGIN = 'https://edge.example';
 export const NEVER: Scheduler = { after: () => () => {} };
@@ -169,7 +170,7 @@ export async function startNode(options: NodeOptions = {}) {
     admission,
     generations,
     engine,
-    routes: deployment.routes,
+    offer: offerOf(deployment.routes),
     keyList: () => epochs.current.keyList,
     node: toBase64url(identity.node),
     bundle: () => epochs.current.bundle,
