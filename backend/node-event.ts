@@ -16,7 +16,7 @@ export type NodeEvent =
     }
   | { readonly event: 'registered'; readonly secondsLeft: number }
   | { readonly event: 'registration_failed'; readonly status: number; readonly attempt: number }
-  | { readonly event: 'appraisal_refused'; readonly code: VerificationCode }
+  | { readonly event: 'appraisal_refused'; readonly code: VerificationCode | 'node_revoked' }
   | { readonly event: 'epoch_started'; readonly lifeSeconds: number }
   | { readonly event: 'epoch_erased'; readonly requests: number };
 

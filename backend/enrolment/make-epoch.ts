@@ -2,7 +2,7 @@
 
 import { toBase64url } from '../../shared/bytes/base64url.ts';
 import type { Bytes } from '../../shared/bytes/concat.ts';
-import { encodeBundle } from '../../shared/evidence/bundle.ts';
+import { type AttestationBundle, encodeBundle } from '../../shared/evidence/bundle.ts';
 import { deviceDigestOf } from '../../shared/evidence/device-evidence.ts';
 import { coreDigest, encodeCore, type NodeCore } from '../../shared/evidence/node-core.ts';
 import { encodeStatement, quoteDataOf, reportDataOf } from '../../shared/evidence/node-statement.ts';
@@ -26,7 +26,9 @@ export interface Epoch {
   readonly keyList: Bytes;
   /** base64url. */
   readonly coreDigest: string;
-  /** The attestation bundle's exact octets. */
+  /** The attestation bundle before anybody vouched for the node: manifest, statement and evidence. */
+  readonly parts: AttestationBundle;
+  /** Its exact octets. */
   readonly bundle: Bytes;
   readonly notAfter: Date;
 }
@@ -100,15 +102,17 @@ export async function makeEpoch(
     reportData: await reportDataOf(statement),
     quoteData: await quoteDataOf(statement),
   });
+  const parts: AttestationBundle = {
+    version: 1,
+    manifest: identity.manifest,
+    node: { statement, evidence: [evidence], ...(devices.length === 0 ? {} : { devices }) },
+  };
   return {
     keys,
     keyList,
     coreDigest: toBase64url(digest),
-    bundle: encodeBundle({
-      version: 1,
-      manifest: identity.manifest,
-      node: { statement, evidence: [evidence], ...(devices.length === 0 ? {} : { devices }) },
-    }),
+    parts,
+    bundle: encodeBundle(parts),
     notAfter,
   };
 }

@@ -12,9 +12,10 @@ import {
   type RegistrationRequest,
 } from '../../shared/wire/registration.ts';
 import { DIRECTORY_PATH } from '../../shared/wire/routes.ts';
-import type { AttestationService } from '../attestation-service/appraise.ts';
+import { NodeRevokedError } from '../attestation-service/appraise.ts';
 import type { ReceiptKey } from '../keys/receipt-key.ts';
 import type { LogEvent, NodeEvent } from '../node-event.ts';
+import type { Affirmation, Affirmations } from './affirm.ts';
 import type { Epoch } from './make-epoch.ts';
 
 const FIRST_RETRY_MILLISECONDS = 100;
@@ -35,7 +36,8 @@ export interface Enrolment {
   readonly pool: string;
   readonly models: readonly string[];
   readonly receiptKey: ReceiptKey;
-  readonly service: AttestationService;
+  /** Results of the attestation service, renewed as registrations are. */
+  readonly affirmations: Affirmations;
   readonly epoch: () => Epoch;
   /** Pending and stale epochs, whose keys are to stay routable. */
   readonly otherEpochs: () => readonly Epoch[];
@@ -111,7 +113,8 @@ export function keepRegistered(
 
 function describe(error: unknown, attempt: number): NodeEvent {
   // The service beside us does not vouch for this node: no edge will be asked to list it.
-  if (error instanceof VerificationError) return { event: 'appraisal_refused', code: error.code };
+  if (error instanceof VerificationError || error instanceof NodeRevokedError)
+    return { event: 'appraisal_refused', code: error.code };
   return {
     event: 'registration_failed',
     status: error instanceof RegistrationError ? error.status : 0,
@@ -130,20 +133,19 @@ export class RegistrationError extends Error {
   }
 }
 
-async function appraiseOthers(
+async function affirmOthers(
   epochs: readonly Epoch[],
-  enrolment: Enrolment,
-): Promise<readonly { readonly epoch: Epoch; readonly result: string }[]> {
-  const appraised = [];
+  { affirmations }: Enrolment,
+): Promise<readonly (Affirmation & { readonly epoch: Epoch })[]> {
+  const affirmed = [];
   for (const epoch of epochs)
     try {
-      const { result } = await enrolment.service.appraise(epoch.bundle, enrolment.now());
-      appraised.push({ epoch, result });
+      affirmed.push({ ...(await affirmations.affirm(epoch)), epoch });
     } catch (error) {
       // A stale epoch whose statement has just ended is no longer a route; the current one is judged where it is registered.
       if (!(error instanceof VerificationError)) throw error;
     }
-  return appraised;
+  return affirmed;
 }
 
 async function call(
@@ -155,14 +157,14 @@ async function call(
   const epoch = enrolment.epoch();
   // Read together with the current epoch: a rotation may come in between, and calls for another registration itself.
   const otherEpochs = enrolment.otherEpochs().slice(0, MOST_OTHER_EPOCHS);
-  const { result } = await enrolment.service.appraise(epoch.bundle, enrolment.now());
-  const others = await appraiseOthers(otherEpochs, enrolment);
+  const { result, bundle } = await enrolment.affirmations.affirm(epoch);
+  const others = await affirmOthers(otherEpochs, enrolment);
   const claims: Omit<RegistrationClaims, 'sub' | 'aud' | 'iat' | 'exp'> = {
     address: enrolment.address,
     pool: enrolment.pool,
     models: enrolment.models,
     core: epoch.coreDigest,
-    bundle: toBase64url(await sha256(epoch.bundle)),
+    bundle: toBase64url(await sha256(bundle)),
     keys: toBase64url(epoch.keyList),
     also: others.map((other) => ({ core: other.epoch.coreDigest, keys: toBase64url(other.epoch.keyList) })),
   };
@@ -176,7 +178,7 @@ async function call(
   const body: RegistrationRequest = {
     result,
     registration,
-    bundle: toBase64url(epoch.bundle),
+    bundle: toBase64url(bundle),
     also: others.map((other) => other.result),
   };
   const response = await fetch(`${enrolment.edge}${DIRECTORY_PATH}/${enrolment.node}`, {

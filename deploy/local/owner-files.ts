@@ -93,6 +93,7 @@ export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles
       manifest: { pin: 'digest', digest: toBase64url(await manifestDigest(manifest)) },
       roots: { hardware: false, simulated: [platform.rootSpkiSha256] },
       require_post_quantum: true,
+      require_result: false,
       accept_milan: false,
     },
   };

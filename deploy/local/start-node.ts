@@ -20,7 +20,7 @@ export type SupervisedEvent =
       readonly enginePid: number;
     }
   | { readonly event: 'registered' }
-  | { readonly event: 'appraisal_refused'; readonly code: VerificationCode }
+  | { readonly event: 'appraisal_refused'; readonly code: VerificationCode | 'node_revoked' }
   | { readonly event: 'start_failed'; readonly code: string; readonly message: string };
 
 export interface LocalNode {

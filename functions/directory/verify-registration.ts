@@ -88,7 +88,7 @@ const resultSchema = v.object({
   cnf: v.object({ jwk: v.object({ kty: v.literal('OKP'), crv: v.literal('Ed25519'), x: digest }) }),
   cloister_core: digest,
   cloister_keys: digest,
-  submods: v.record(v.string(), v.object({ 'ear.status': v.string() })),
+  submods: v.record(v.string(), v.object({ ear_status: v.string() })),
 });
 
 const registrationSchema = v.object({
@@ -210,7 +210,7 @@ async function verifyResult(
     const claims = check(resultSchema, payload, 'result_claims');
     if (claims.exp - claims.iat > RESULT_LIFE_SECONDS) throw new RegistrationRefused('result_claims');
     const appraised = Object.values(claims.submods);
-    if (appraised.length === 0 || appraised.some((submod) => submod['ear.status'] !== 'affirming'))
+    if (appraised.length === 0 || appraised.some((submod) => submod.ear_status !== 'affirming'))
       throw new RegistrationRefused('result_not_affirming');
     return claims;
   }

@@ -67,6 +67,8 @@ export interface AttestationBundle {
   /** The manifest's exact octets. */
   readonly manifest: Bytes;
   readonly node: NodeEvidence;
+  /** The attestation service's own statement and evidence; absent where the node, in the role `all`, is its own. */
+  readonly service?: NodeEvidence;
   /** Attestation result of the attestation service: a compact JWS. */
   readonly result?: string;
 }
@@ -84,6 +86,7 @@ interface BundleDocument {
   readonly version: 1;
   readonly manifest: Bytes;
   readonly node: NodeEvidence;
+  readonly service?: NodeEvidence;
   readonly result?: string;
 }
 
@@ -124,21 +127,24 @@ const deviceShape = byMember<DeviceEvidence>('kind', 'nvidia-gpu', {
   nras: nrasShape,
 });
 
+const nodeShape: Shape<NodeEvidence> = object<NodeEvidence>(
+  {
+    statement: octets(2, LIMIT.bundleBytes),
+    evidence: list(cpuShape, 1, 8),
+    devices: list(deviceShape, 1, 17),
+  },
+  ['devices'],
+);
+
 const shape: Shape<BundleDocument> = object<BundleDocument>(
   {
     version: oneOf(1),
     manifest: octets(2, LIMIT.bundleBytes),
-    node: object<NodeEvidence>(
-      {
-        statement: octets(2, LIMIT.bundleBytes),
-        evidence: list(cpuShape, 1, 8),
-        devices: list(deviceShape, 1, 17),
-      },
-      ['devices'],
-    ),
+    node: nodeShape,
+    service: nodeShape,
     result: text(/^[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,16384}\.[A-Za-z0-9_-]{1,2048}$/, 'a compact JWS'),
   },
-  ['result'],
+  ['service', 'result'],
 );
 
 /** The octets of a bundle. */
@@ -147,13 +153,8 @@ export function encodeBundle(bundle: AttestationBundle): Bytes {
     JSON.stringify({
       version: bundle.version,
       manifest: toBase64url(bundle.manifest),
-      node: {
-        statement: toBase64url(bundle.node.statement),
-        evidence: bundle.node.evidence.map(encodeEvidence),
-        ...(bundle.node.devices === undefined
-          ? {}
-          : { devices: bundle.node.devices.map(encodeDeviceEvidence) }),
-      },
+      node: encodeNode(bundle.node),
+      ...(bundle.service === undefined ? {} : { service: encodeNode(bundle.service) }),
       ...(bundle.result === undefined ? {} : { result: bundle.result }),
     }),
   );
@@ -169,7 +170,16 @@ export function parseBundle(bundleOctets: Uint8Array): AttestationBundle {
     version: bundle.version,
     manifest: bundle.manifest,
     node: bundle.node,
+    ...(bundle.service === undefined ? {} : { service: bundle.service }),
     ...(bundle.result === undefined ? {} : { result: bundle.result }),
+  };
+}
+
+function encodeNode(node: NodeEvidence): object {
+  return {
+    statement: toBase64url(node.statement),
+    evidence: node.evidence.map(encodeEvidence),
+    ...(node.devices === undefined ? {} : { devices: node.devices.map(encodeDeviceEvidence) }),
   };
 }
 

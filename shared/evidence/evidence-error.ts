@@ -15,7 +15,9 @@ export type EvidenceErrorCode =
   | 'evidence_hcl_malformed'
   | 'evidence_tpm_quote_malformed'
   | 'evidence_quote_malformed'
-  | 'evidence_collateral_malformed';
+  | 'evidence_collateral_malformed'
+  | 'evidence_result_header'
+  | 'evidence_result_malformed';
 
 /** Evidence that a strict parser refused. `detail` is a fixed phrase or a path, never octets of the input. */
 export class EvidenceError extends Error {

@@ -102,8 +102,8 @@ export function judgeNode(
   });
 }
 
-// A node fits when it meets all of one set. Where it fits none, the set that it comes closest to says why.
-function judgeBest(
+/** A node fits when it meets all of one set of expectations. Where it fits none, the set that it comes closest to says why. */
+export function judgeBest(
   genuine: GenuineEvidence,
   devices: GenuineDevices,
   wanted: readonly ReferenceValue[],

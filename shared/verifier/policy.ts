@@ -25,6 +25,11 @@ export interface Policy {
   };
   /** Refuse a node without a post-quantum key configuration. */
   readonly require_post_quantum: boolean;
+  /**
+   * Refuse a manifest that names no attestation service. False accepts one that names none; it never weakens one that does: then
+   * evidence and a fresh result are both wanted, whatever a policy says.
+   */
+  readonly require_result: boolean;
   /** Accept Milan, whose firmware holes reach back furthest. */
   readonly accept_milan: boolean;
 }
@@ -52,6 +57,7 @@ const shape: Shape<Policy> = object<Policy>({
   }),
   roots: object<Policy['roots']>({ hardware: boolean, simulated: list(hexText(32), 0, 64) }),
   require_post_quantum: boolean,
+  require_result: boolean,
   accept_milan: boolean,
 });
 

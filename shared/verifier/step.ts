@@ -46,6 +46,12 @@ export function skipped(actual: string): Finding<never> {
 export class StepLog {
   readonly steps: Step[] = [];
   readonly violations: Violation[] = [];
+  readonly #prefix: string;
+
+  /** `prefix` goes before the name of every step that is taken or appended here. */
+  constructor(prefix = '') {
+    this.#prefix = prefix;
+  }
 
   /**
    * A check whose failure ends the verification, because what follows would read bytes that nobody vouches for.
@@ -79,11 +85,12 @@ export class StepLog {
 
   /** Adds the steps of another log. */
   append(other: StepLog): void {
-    this.steps.push(...other.steps);
-    this.violations.push(...other.violations);
+    this.steps.push(...other.steps.map((step) => ({ ...step, name: this.#prefix + step.name })));
+    this.violations.push(...other.violations.map((each) => ({ ...each, step: this.#prefix + each.step })));
   }
 
-  #record(name: string, title: string, finding: Finding, began: number): void {
+  #record(ownName: string, title: string, finding: Finding, began: number): void {
+    const name = this.#prefix + ownName;
     const shown = {
       ...(finding.expected === undefined ? {} : { expected: finding.expected }),
       ...(finding.actual === undefined ? {} : { actual: finding.actual }),

@@ -44,7 +44,12 @@ export type EvidenceCode =
   | 'evidence_runtime_data'
   | 'evidence_tpm_quote_signature'
   | 'evidence_pcr_digest'
-  | 'evidence_binding';
+  | 'evidence_binding'
+  | 'evidence_service_absent'
+  | 'evidence_result_signature'
+  | 'evidence_result_stale'
+  | 'evidence_result_future'
+  | 'evidence_result_foreign';
 
 /** The bytes are genuine, but not what you trust. */
 export type PolicyCode =
@@ -101,7 +106,11 @@ export type PolicyCode =
   | 'policy_gpu_count'
   | 'policy_pcrs'
   | 'policy_secure_boot'
-  | 'policy_post_quantum';
+  | 'policy_post_quantum'
+  | 'policy_service_unnamed'
+  | 'policy_service_role'
+  | 'policy_result_absent'
+  | 'policy_result_status';
 
 export type VerificationCode = EvidenceCode | PolicyCode;
 

@@ -5,6 +5,7 @@ import { type Bytes, concat } from '../bytes/concat.ts';
 import { formatInstant } from '../bytes/instant.ts';
 import { parseBundle } from '../evidence/bundle.ts';
 import { type NodeCore, parseCore } from '../evidence/node-core.ts';
+import type { NodeStatement } from '../evidence/node-statement.ts';
 import { type Deployment, parseDeployment } from '../manifest/deployment.ts';
 import { type Manifest, manifestDigest, manifestExpiry, parseManifest } from '../manifest/manifest.ts';
 import { ManifestError } from '../manifest/manifest-error.ts';
@@ -15,8 +16,9 @@ import type { VendorRoots } from './roots/vendor-roots.ts';
 import { compare, type Step, StepLog, StoppedVerification } from './step.ts';
 import type { VerificationFailure } from './verification-error.ts';
 import { type VerifierCrypto, webCrypto } from './verifier-crypto.ts';
-import { verifyNode } from './verify-node.ts';
+import { type NodeTrust, verifyNode } from './verify-node.ts';
 import type { CertificateStatusOf } from './verify-nvidia-gpu.ts';
+import { verifySecond } from './verify-second.ts';
 
 export type { Step } from './step.ts';
 
@@ -39,8 +41,26 @@ export type Verification =
   | { readonly ok: true; readonly key: AttestedKey; readonly steps: readonly Step[] }
   | { readonly ok: false; readonly failure: VerificationFailure; readonly steps: readonly Step[] };
 
+/** A node that an attestation service appraised: its evidence is genuine and meets the manifest. No key to seal to comes of it. */
+export interface AppraisedNode {
+  readonly core: NodeCore;
+  readonly statement: NodeStatement;
+  /** 32 octets. */
+  readonly coreDigest: Bytes;
+  /** 32 octets. */
+  readonly manifestDigest: Bytes;
+  readonly assurance: 'hardware' | 'simulated';
+  readonly notAfter: Date;
+}
+
+/** Either an appraised node, or why there is none. */
+export type NodeAppraisal =
+  | { readonly ok: true; readonly node: AppraisedNode; readonly steps: readonly Step[] }
+  | { readonly ok: false; readonly failure: VerificationFailure; readonly steps: readonly Step[] };
+
 /** What was found to be true of a node. */
 interface Findings {
+  readonly appraised: AppraisedNode;
   readonly node: string;
   readonly coreOctets: Bytes;
   readonly coreDigest: string;
@@ -117,25 +137,56 @@ export async function verifyBundle(
   policy: Policy,
   context: VerificationContext,
 ): Promise<Verification> {
+  const { findings, log } = await findAll(bundle, policy, context, 'client');
+  return findings === undefined
+    ? { ok: false, failure: failureOf(log), steps: log.steps }
+    : { ok: true, key: new AttestedKey(MAKER, findings), steps: log.steps };
+}
+
+/**
+ * What an attestation service does with a node's bundle: every step that a client takes but those about results, which the service is
+ * about to issue. Throws like `verifyBundle`.
+ */
+export async function appraiseNode(
+  bundle: Uint8Array,
+  policy: Policy,
+  context: VerificationContext,
+): Promise<NodeAppraisal> {
+  const { findings, log } = await findAll(bundle, policy, context, 'attestation-service');
+  return findings === undefined
+    ? { ok: false, failure: failureOf(log), steps: log.steps }
+    : { ok: true, node: findings.appraised, steps: log.steps };
+}
+
+/** Whoever relies on the outcome. */
+type Reader = 'client' | 'attestation-service';
+
+async function findAll(
+  bundle: Uint8Array,
+  policy: Policy,
+  context: VerificationContext,
+  reader: Reader,
+): Promise<{ readonly findings: Findings | undefined; readonly log: StepLog }> {
   const octets = concat(bundle);
   const trusted = parsePolicy(policy);
   const now = new Date(context.now);
   if (Number.isNaN(now.getTime())) throw new RangeError('now must be a date');
   const log = new StepLog();
   try {
-    const findings = await findOut(log, octets, trusted, {
+    const trust = {
+      policy: trusted,
       now,
       roots: context.roots ?? PINNED_ROOTS,
       crypto: context.crypto ?? webCrypto,
       nrasKeys: context.nrasKeys && concat(context.nrasKeys),
       gpuCertificateStatus: context.gpuCertificateStatus,
-    });
-    if (log.violations.length === 0)
-      return { ok: true, key: new AttestedKey(MAKER, findings), steps: log.steps };
+    };
+    const findings = await findOut(log, octets, trust, reader);
+    if (log.violations.length === 0) return { findings, log };
   } catch (error) {
     if (!(error instanceof StoppedVerification)) throw error;
   }
-  return { ok: false, failure: failureOf(log), steps: log.steps };
+  return { findings: undefined, log };
 }
 
 function failureOf({ violations, steps }: StepLog): VerificationFailure {
@@ -144,12 +195,8 @@ function failureOf({ violations, steps }: StepLog): VerificationFailure {
   return { code: first.code, violations: [first, ...rest], steps };
 }
 
-async function findOut(
-  log: StepLog,
-  octets: Bytes,
-  policy: Policy,
-  { now, roots, crypto, nrasKeys, gpuCertificateStatus }: Required<VerificationContext>,
-): Promise<Findings> {
+async function findOut(log: StepLog, octets: Bytes, trust: NodeTrust, reader: Reader): Promise<Findings> {
+  const { policy, now } = trust;
   const bundle = await log.must('bundle.form', 'The bundle can be read in exactly one way', () => ({
     result: 'pass',
     actual: `${octets.length} octets`,
@@ -182,26 +229,37 @@ async function findOut(
     ),
   );
 
-  const node = await verifyNode(log, bundle.node, {
-    policy,
-    roots,
-    now,
-    crypto,
-    nrasKeys,
-    gpuCertificateStatus,
-  });
+  const node = await verifyNode(log, bundle.node, trust);
   const { statement, core, genuine, devices } = node;
 
   const deployment = await findDeployment(manifest, core);
   judgeNode(log, { core, manifest, manifestHash, deployment, genuine, devices, policy });
 
+  let assurance = node.assurance;
+  const ends = [node.notAfter, manifestExpiry(manifest)];
+  if (reader === 'client') {
+    const second = await verifySecond(log, bundle, { node, manifest, manifestHash, trust });
+    if (second) {
+      ends.push(second.notAfter);
+      if (second.assurance === 'simulated') assurance = 'simulated';
+    }
+  }
+  const notAfter = new Date(Math.min(...ends.map((end) => end.getTime())));
   return {
+    appraised: {
+      core,
+      statement,
+      coreDigest: node.coreDigest,
+      manifestDigest: manifestHash,
+      assurance,
+      notAfter,
+    },
     node: toBase64url(core.node),
     coreOctets: statement.core,
     coreDigest: toBase64url(node.coreDigest),
     deploymentOctets: deployment?.octets ?? new Uint8Array(),
-    assurance: node.assurance,
-    notAfter: new Date(Math.min(node.notAfter.getTime(), manifestExpiry(manifest).getTime())),
+    assurance,
+    notAfter,
     policy,
   };
 }

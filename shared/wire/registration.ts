@@ -58,7 +58,7 @@ export interface ResultClaims {
   readonly cloister_core: string;
   /** base64url SHA-256 of the node's `application/ohttp-keys` list. */
   readonly cloister_keys: string;
-  readonly submods: Readonly<Record<string, { readonly 'ear.status': string }>>;
+  readonly submods: Readonly<Record<string, { readonly ear_status: string }>>;
 }
 
 /** Answer to a registration. */

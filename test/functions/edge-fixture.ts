@@ -158,7 +158,7 @@ export class EdgeFixture {
       cnf: { jwk: script.signer.jwk },
       cloister_core: script.core,
       cloister_keys: toBase64url(await sha256(script.keyList)),
-      submods: { cpu: { 'ear.status': 'affirming' } },
+      submods: { cpu: { ear_status: 'affirming' } },
       ...script.result,
     };
     const registration = {

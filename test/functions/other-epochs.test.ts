@@ -96,7 +96,7 @@ describe('a stale epoch', () => {
     [
       'a result that does not affirm',
       'result_not_affirming',
-      () => ({ result: { submods: { cpu: { 'ear.status': 'warning' } } } }),
+      () => ({ result: { submods: { cpu: { ear_status: 'warning' } } } }),
       {},
     ],
     ['keys that are no list', 'keys_mismatch', undefined, { keys: 'AAAA' }],

@@ -113,13 +113,13 @@ describe('a registration is refused, with the reason in the log only', () => {
       'a warning in one submodule',
       'result_not_affirming',
       () => ({
-        result: { submods: { cpu: { 'ear.status': 'affirming' }, gpu: { 'ear.status': 'warning' } } },
+        result: { submods: { cpu: { ear_status: 'affirming' }, gpu: { ear_status: 'warning' } } },
       }),
     ],
     [
       'a contraindication',
       'result_not_affirming',
-      () => ({ result: { submods: { cpu: { 'ear.status': 'contraindicated' } } } }),
+      () => ({ result: { submods: { cpu: { ear_status: 'contraindicated' } } } }),
     ],
     ['no submodule at all', 'result_not_affirming', () => ({ result: { submods: {} } })],
     [

@@ -18,6 +18,7 @@ import {
 } from '../../shared/client/harness/in-process.ts';
 
 const HOUR = 3600;
+const none = new Uint8Array(0);
 const lengths = { seconds: HOUR, overlapSeconds: HOUR };
 /** Lets what was begun by a timer end: keys, a statement, evidence. */
 const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
@@ -39,7 +40,8 @@ async function schedule(over: { make?: () => void; lengths?: typeof lengths } = 
         keys: [key],
         keyList: encodeKeyConfigList([key.config]),
         coreDigest: `core ${keyId}`,
-        bundle: new Uint8Array(0),
+        parts: { version: 1, manifest: none, node: { statement: none, evidence: [] } },
+        bundle: none,
         notAfter: clock.now,
       };
     },

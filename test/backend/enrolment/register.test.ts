@@ -3,6 +3,7 @@
 import { decodeJwt } from 'jose';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createAttestationService } from '../../../backend/attestation-service/appraise.ts';
+import { Affirmations } from '../../../backend/enrolment/affirm.ts';
 import { EpochSchedule } from '../../../backend/enrolment/epoch-schedule.ts';
 import { makeEpoch } from '../../../backend/enrolment/make-epoch.ts';
 import { keepRegistered } from '../../../backend/enrolment/register.ts';
@@ -26,7 +27,7 @@ afterEach(() => vi.unstubAllGlobals());
 test('a registration names pending and stale keys beside the active ones, each under its own result', async () => {
   const { parts, policy } = await simulatedNode();
   const receiptKey = generateReceiptKey();
-  const service = await createAttestationService(policy);
+  const service = await createAttestationService({ policy, key: receiptKey });
   const tee = createSimulatedTee({ platform: await testPlatform(), measurement });
   const identity = {
     node: random(16),
@@ -70,7 +71,7 @@ test('a registration names pending and stale keys beside the active ones, each u
       pool: 'default',
       models: ['tiny'],
       receiptKey,
-      service,
+      affirmations: new Affirmations(service, () => now),
       epoch: () => epochs.current,
       otherEpochs: () => epochs.others,
       onTicketKey: async () => {},

@@ -153,6 +153,7 @@ export async function simulatedNode(
     manifest: { pin: 'digest', digest: toBase64url(digest) },
     roots: { hardware: false, simulated: [platform.rootSpkiSha256] },
     require_post_quantum: true,
+    require_result: false,
     accept_milan: false,
     ...changes.policy,
   };

@@ -6,6 +6,7 @@ const policy: Policy = {
   manifest: { pin: 'digest', digest: 'A'.repeat(43) },
   roots: { hardware: true, simulated: ['00'.repeat(32)] },
   require_post_quantum: true,
+  require_result: true,
   accept_milan: false,
 };
 
