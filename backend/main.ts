@@ -85,30 +85,26 @@ async function main(): Promise<void> {
     throw new Error('the engine here is not the one that the deployment names');
 
   const logEngine: LogEngineEvent = tell;
-  const engine = await serveIsolated(
-    deployment.isolation,
-    {
-      start: startFreshIn(config.run_folder, (place) =>
-        startEngine({
-          driver: config.sandbox,
-          model: { id: deployment.model.id, path: config.model_path, sha256: deployment.model.sha256 },
-          threads: config.engine.threads,
-          sequences: config.engine.sequences,
-          contextTokens: config.engine.context_tokens,
-          sampling: { temperature: config.engine.temperature, topP: config.engine.top_p },
-          ...place,
-          random,
-          onProgress: countLoaded(deployment.model.bytes, logEngine),
-        }),
-      ),
-      restarts: DEFAULT_RESTARTS,
-      health: DEFAULT_HEALTH,
-      clock: processClock,
-      jitter: () => new DataView(random(4).buffer).getUint32(0) / 2 ** 32,
-      log: logEngine,
-    },
-    random,
-  );
+  const engine = await serveIsolated(deployment.isolation, {
+    start: startFreshIn(config.run_folder, (place) =>
+      startEngine({
+        driver: config.sandbox,
+        model: { id: deployment.model.id, path: config.model_path, sha256: deployment.model.sha256 },
+        threads: config.engine.threads,
+        sequences: config.engine.sequences,
+        contextTokens: config.engine.context_tokens,
+        sampling: { temperature: config.engine.temperature, topP: config.engine.top_p },
+        ...place,
+        random,
+        onProgress: countLoaded(deployment.model.bytes, logEngine),
+      }),
+    ),
+    restarts: DEFAULT_RESTARTS,
+    health: DEFAULT_HEALTH,
+    clock: processClock,
+    jitter: () => new DataView(random(4).buffer).getUint32(0) / 2 ** 32,
+    log: logEngine,
+  });
   tell({ event: 'engine_ready', driver: engine.driver, probe: engine.probe });
 
   if (

@@ -3,7 +3,6 @@
 import type { Isolation } from '../../../shared/manifest/isolation.ts';
 import type { EngineService } from '../engine-service.ts';
 import { type Supervision, superviseEngine } from '../supervisor/supervise-engine.ts';
-import { saltCaches } from './cache-salt.ts';
 import { startEnginePool } from './engine-pool.ts';
 
 /** Requests that may wait for an engine of their own. */
@@ -13,12 +12,9 @@ const QUEUE = 64;
  * Starts the engines of a deployment.
  * @throws whatever the first start throws
  */
-export async function serveIsolated(
-  isolation: Isolation,
-  supervision: Supervision,
-  random: (octets: number) => Uint8Array,
-): Promise<EngineService> {
-  if (isolation === 'shared') return saltCaches(await superviseEngine(supervision), random);
+export async function serveIsolated(isolation: Isolation, supervision: Supervision): Promise<EngineService> {
+  // its prefix cache is divided by the adapter's salts
+  if (isolation === 'shared') return superviseEngine(supervision);
   const { engines } = isolation;
   return isolation.mode === 'per-tenant'
     ? startEnginePool(
