@@ -62,10 +62,22 @@ export interface NodeEvidence {
   readonly devices?: readonly DeviceEvidence[];
 }
 
+/** A version before; exact octets. */
+export interface PastManifest {
+  readonly manifest: Bytes;
+  readonly signatures?: Bytes;
+}
+
 export interface AttestationBundle {
   readonly version: 1;
   /** The manifest's exact octets. */
   readonly manifest: Bytes;
+  /** Owners' signatures of the manifest: the exact octets of a document that shared/manifest reads. */
+  readonly signatures?: Bytes;
+  /** Versions before, oldest first, without gaps: for clients that know owners who have been replaced since. */
+  readonly history?: readonly PastManifest[];
+  /** Proof that the manifest lies in a witnessed log: a document that shared/manifest reads. */
+  readonly logProof?: Bytes;
   readonly node: NodeEvidence;
   /** The attestation service's own statement and evidence; absent where the node, in the role `all`, is its own. */
   readonly service?: NodeEvidence;
@@ -85,6 +97,9 @@ interface SnpDocument {
 interface BundleDocument {
   readonly version: 1;
   readonly manifest: Bytes;
+  readonly signatures?: Bytes;
+  readonly history?: readonly PastManifest[];
+  readonly log_proof?: Bytes;
   readonly node: NodeEvidence;
   readonly service?: NodeEvidence;
   readonly result?: string;
@@ -136,15 +151,27 @@ const nodeShape: Shape<NodeEvidence> = object<NodeEvidence>(
   ['devices'],
 );
 
+const MOST_PAST_MANIFESTS = 64;
+const signatureOctets = octets(2, 16 * 1024);
+
 const shape: Shape<BundleDocument> = object<BundleDocument>(
   {
     version: oneOf(1),
     manifest: octets(2, LIMIT.bundleBytes),
+    signatures: signatureOctets,
+    history: list(
+      object<PastManifest>({ manifest: octets(2, LIMIT.bundleBytes), signatures: signatureOctets }, [
+        'signatures',
+      ]),
+      1,
+      MOST_PAST_MANIFESTS,
+    ),
+    log_proof: octets(2, 32 * 1024),
     node: nodeShape,
     service: nodeShape,
     result: text(/^[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,16384}\.[A-Za-z0-9_-]{1,2048}$/, 'a compact JWS'),
   },
-  ['service', 'result'],
+  ['signatures', 'history', 'log_proof', 'service', 'result'],
 );
 
 /** The octets of a bundle. */
@@ -153,6 +180,16 @@ export function encodeBundle(bundle: AttestationBundle): Bytes {
     JSON.stringify({
       version: bundle.version,
       manifest: toBase64url(bundle.manifest),
+      ...encodeSigned(bundle),
+      ...(bundle.history === undefined
+        ? {}
+        : {
+            history: bundle.history.map((past) => ({
+              manifest: toBase64url(past.manifest),
+              ...encodeSigned(past),
+            })),
+          }),
+      ...(bundle.logProof === undefined ? {} : { log_proof: toBase64url(bundle.logProof) }),
       node: encodeNode(bundle.node),
       ...(bundle.service === undefined ? {} : { service: encodeNode(bundle.service) }),
       ...(bundle.result === undefined ? {} : { result: bundle.result }),
@@ -169,10 +206,17 @@ export function parseBundle(bundleOctets: Uint8Array): AttestationBundle {
   return {
     version: bundle.version,
     manifest: bundle.manifest,
+    ...(bundle.signatures === undefined ? {} : { signatures: bundle.signatures }),
+    ...(bundle.history === undefined ? {} : { history: bundle.history }),
+    ...(bundle.log_proof === undefined ? {} : { logProof: bundle.log_proof }),
     node: bundle.node,
     ...(bundle.service === undefined ? {} : { service: bundle.service }),
     ...(bundle.result === undefined ? {} : { result: bundle.result }),
   };
+}
+
+function encodeSigned({ signatures }: { readonly signatures?: Bytes }): object {
+  return signatures === undefined ? {} : { signatures: toBase64url(signatures) };
 }
 
 function encodeNode(node: NodeEvidence): object {

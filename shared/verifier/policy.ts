@@ -9,14 +9,14 @@ import {
   type Problem,
   readShape,
   type Shape,
-  text,
 } from '../bytes/shape.ts';
+import { type ManifestPin, manifestPin } from './manifest-pin.ts';
 
 /** Every member is a decision; none may be left out. */
 export interface Policy {
   readonly version: 1;
-  /** The one manifest that is trusted, by the base64url SHA-256 of its octets. It excludes everyone else's. */
-  readonly manifest: { readonly pin: 'digest'; readonly digest: string };
+  /** Which manifests are trusted. */
+  readonly manifest: ManifestPin;
   readonly roots: {
     /** AMD's pinned roots. */
     readonly hardware: boolean;
@@ -50,11 +50,7 @@ export class PolicyError extends Error {
 
 const shape: Shape<Policy> = object<Policy>({
   version: oneOf(1),
-  manifest: object<Policy['manifest']>({
-    pin: oneOf('digest'),
-    // 43 characters hold 258 bits: the last one's two spare bits must be zero.
-    digest: text(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, 'base64url of 32 octets'),
-  }),
+  manifest: manifestPin,
   roots: object<Policy['roots']>({ hardware: boolean, simulated: list(hexText(32), 0, 64) }),
   require_post_quantum: boolean,
   require_result: boolean,

@@ -7,6 +7,9 @@ import type { Step } from './step.ts';
 export type EvidenceCode =
   | EvidenceErrorCode
   | 'evidence_manifest_malformed'
+  | 'evidence_signatures_malformed'
+  | 'evidence_manifest_signature'
+  | 'evidence_manifest_history'
   | 'evidence_statement_not_valid_now'
   | 'evidence_core_not_valid_now'
   | 'evidence_kind_unsupported'
@@ -55,6 +58,17 @@ export type EvidenceCode =
 export type PolicyCode =
   | 'policy_manifest_pin'
   | 'policy_manifest_expired'
+  | 'policy_manifest_threshold'
+  | 'policy_manifest_owners'
+  | 'policy_manifest_service'
+  | 'policy_manifest_minimum'
+  | 'policy_manifest_rollback'
+  | 'policy_manifest_forked'
+  | 'policy_manifest_immutable'
+  | 'policy_manifest_succession'
+  | 'policy_manifest_changed'
+  | 'policy_manifest_notice'
+  | 'policy_manifest_notice_unproven'
   | 'policy_hardware_root'
   | 'policy_role'
   | 'policy_tee'

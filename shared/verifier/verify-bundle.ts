@@ -2,20 +2,19 @@
 
 import { toBase64url } from '../bytes/base64url.ts';
 import { type Bytes, concat } from '../bytes/concat.ts';
-import { formatInstant } from '../bytes/instant.ts';
 import { parseBundle } from '../evidence/bundle.ts';
 import { type NodeCore, parseCore } from '../evidence/node-core.ts';
 import type { NodeStatement } from '../evidence/node-statement.ts';
 import { type Deployment, parseDeployment } from '../manifest/deployment.ts';
-import { type Manifest, manifestDigest, manifestExpiry, parseManifest } from '../manifest/manifest.ts';
-import { ManifestError } from '../manifest/manifest-error.ts';
+import { manifestExpiry } from '../manifest/manifest.ts';
 import { findDeployment, judgeNode } from './judge-node.ts';
 import { type Policy, parsePolicy } from './policy.ts';
 import { PINNED_ROOTS } from './roots/amd.ts';
 import type { VendorRoots } from './roots/vendor-roots.ts';
-import { compare, type Step, StepLog, StoppedVerification } from './step.ts';
+import { type Step, StepLog, StoppedVerification } from './step.ts';
 import type { VerificationFailure } from './verification-error.ts';
 import { type VerifierCrypto, webCrypto } from './verifier-crypto.ts';
+import { verifyManifest } from './verify-manifest.ts';
 import { type NodeTrust, verifyNode } from './verify-node.ts';
 import type { CertificateStatusOf } from './verify-nvidia-gpu.ts';
 import { verifySecond } from './verify-second.ts';
@@ -34,6 +33,11 @@ export interface VerificationContext {
   readonly nrasKeys?: Uint8Array | undefined;
   /** What the caller knows from NVIDIA's OCSP responder. Absent: no status is known. */
   readonly gpuCertificateStatus?: CertificateStatusOf | undefined;
+  /**
+   * Octets of the highest version of the manifest that the caller has seen, for pins other than a digest (`memoryNameOf` says under which
+   * name to keep it). Absent: none, and nothing shows a rollback.
+   */
+  readonly remembered?: Uint8Array | undefined;
 }
 
 /** Either a key, or why there is none; every step that was taken in both cases. */
@@ -65,6 +69,7 @@ interface Findings {
   readonly coreOctets: Bytes;
   readonly coreDigest: string;
   readonly deploymentOctets: Bytes;
+  readonly manifestOctets: Bytes;
   readonly assurance: 'hardware' | 'simulated';
   readonly notAfter: Date;
   readonly policy: Policy;
@@ -108,6 +113,14 @@ class AttestedKey {
   get deployment(): Deployment {
     return parseDeployment(this.#findings.deploymentOctets);
   }
+  /** The manifest's octets, to be remembered as seen; a copy. */
+  get manifest(): Bytes {
+    return concat(this.#findings.manifestOctets);
+  }
+  /** `first-use`: nobody vouches for the manifest; shown as unverified, whatever the evidence says. */
+  get manifestTrust(): 'pinned' | 'first-use' {
+    return this.#findings.policy.manifest.pin === 'first-use' ? 'first-use' : 'pinned';
+  }
   /** `simulated` is never shown as verified hardware. */
   get assurance(): 'hardware' | 'simulated' {
     return this.#findings.assurance;
@@ -130,7 +143,8 @@ export const isAttestedKey: (value: unknown) => value is AttestedKey = AttestedK
 /**
  * Verifies the bundle of one node against a policy, offline.
  * The input is copied first, so that nobody can change it between the steps.
- * @throws PolicyError when the policy is not valid; RangeError when `now` is not a date. Bad bundles never throw.
+ * @throws PolicyError when the policy is not valid; RangeError when `now` is not a date; ManifestError when `remembered` is not a manifest.
+ * Bad bundles never throw.
  */
 export async function verifyBundle(
   bundle: Uint8Array,
@@ -181,7 +195,13 @@ async function findAll(
       nrasKeys: context.nrasKeys && concat(context.nrasKeys),
       gpuCertificateStatus: context.gpuCertificateStatus,
     };
-    const findings = await findOut(log, octets, trust, reader);
+    const findings = await findOut(
+      log,
+      octets,
+      trust,
+      reader,
+      context.remembered && concat(context.remembered),
+    );
     if (log.violations.length === 0) return { findings, log };
   } catch (error) {
     if (!(error instanceof StoppedVerification)) throw error;
@@ -195,7 +215,13 @@ function failureOf({ violations, steps }: StepLog): VerificationFailure {
   return { code: first.code, violations: [first, ...rest], steps };
 }
 
-async function findOut(log: StepLog, octets: Bytes, trust: NodeTrust, reader: Reader): Promise<Findings> {
+async function findOut(
+  log: StepLog,
+  octets: Bytes,
+  trust: NodeTrust,
+  reader: Reader,
+  remembered: Uint8Array | undefined,
+): Promise<Findings> {
   const { policy, now } = trust;
   const bundle = await log.must('bundle.form', 'The bundle can be read in exactly one way', () => ({
     result: 'pass',
@@ -203,31 +229,11 @@ async function findOut(log: StepLog, octets: Bytes, trust: NodeTrust, reader: Re
     value: parseBundle(octets),
   }));
 
-  const manifestHash = await manifestDigest(bundle.manifest);
-  await log.must('manifest.pin', 'The manifest is the one that you pinned', () =>
-    compare(
-      toBase64url(manifestHash) === policy.manifest.digest,
-      'policy_manifest_pin',
-      policy.manifest.digest,
-      toBase64url(manifestHash),
-    ),
-  );
-  const manifest = await log.must<Manifest>('manifest.form', 'The manifest states every expectation', () => {
-    try {
-      return { result: 'pass', value: parseManifest(bundle.manifest) };
-    } catch (error) {
-      if (!(error instanceof ManifestError)) throw error;
-      return { result: 'fail', code: 'evidence_manifest_malformed', actual: error.message };
-    }
+  const { manifest, hash: manifestHash } = await verifyManifest(log, bundle, {
+    pin: policy.manifest,
+    now,
+    remembered,
   });
-  log.judge('manifest.expiry', 'The manifest has not expired', () =>
-    compare(
-      now <= manifestExpiry(manifest),
-      'policy_manifest_expired',
-      formatInstant(now),
-      `until ${manifest.not_after}`,
-    ),
-  );
 
   const node = await verifyNode(log, bundle.node, trust);
   const { statement, core, genuine, devices } = node;
@@ -258,6 +264,7 @@ async function findOut(log: StepLog, octets: Bytes, trust: NodeTrust, reader: Re
     coreOctets: statement.core,
     coreDigest: toBase64url(node.coreDigest),
     deploymentOctets: deployment?.octets ?? new Uint8Array(),
+    manifestOctets: bundle.manifest,
     assurance,
     notAfter,
     policy,
