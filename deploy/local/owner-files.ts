@@ -77,7 +77,7 @@ export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles
     threshold: 0,
     seed_shares: { owners: [], threshold: 0 },
     witnesses: { keys: [], threshold: 0 },
-    attestation_service: 'none',
+    attestation_service: 'required',
     reference_values: { all: [simulatedReferenceValue([toHex(measurement)])] },
     deployments: [{ name: model.id.toLowerCase(), document: toBase64url(document) }],
     secrets: [],
@@ -93,7 +93,7 @@ export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles
       manifest: { pin: 'digest', digest: toBase64url(await manifestDigest(manifest)) },
       roots: { hardware: false, simulated: [platform.rootSpkiSha256] },
       require_post_quantum: true,
-      require_result: false,
+      require_result: true,
       accept_milan: false,
     },
   };

@@ -2,6 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { createAttestationService } from '../../backend/attestation-service/appraise.ts';
+import { Affirmations } from '../../backend/enrolment/affirm.ts';
 import { type Epoch, makeEpoch } from '../../backend/enrolment/make-epoch.ts';
 import { nodeCryptoProvider } from '../../backend/keys/node-crypto-provider.ts';
 import { generateReceiptKey } from '../../backend/keys/receipt-key.ts';
@@ -14,6 +16,7 @@ import type { OwnerFiles } from '../../deploy/local/owner-files.ts';
 import { toBase64url } from '../../shared/bytes/base64url.ts';
 import type { Bytes } from '../../shared/bytes/concat.ts';
 import { deploymentOctets, parseManifest } from '../../shared/manifest/manifest.ts';
+import { VerificationError } from '../../shared/verifier/verification-error.ts';
 import { DIRECTORY_PATH } from '../../shared/wire/routes.ts';
 import { TEST_PLATFORM } from './whole-system.ts';
 
@@ -39,18 +42,28 @@ export async function describeNode(
   const [entry] = parseManifest(manifest).deployments;
   if (entry === undefined) throw new Error('the manifest has no deployment');
   const node = random(NODE_ID_OCTETS);
+  const receiptKey = generateReceiptKey();
   const epoch = await makeEpoch(
     {
       node,
       role: 'all',
-      receiptPublicKey: generateReceiptKey().publicOctets,
+      receiptPublicKey: receiptKey.publicOctets,
       manifest,
       deployment: deploymentOctets(entry),
       probeDigest: random(32),
     },
     { tee, provider: nodeCryptoProvider, random, now, lifeSeconds: EPOCH_SECONDS, usedKeyIds: new Set() },
   );
-  return { ...epoch, id: toBase64url(node) };
+  const service = await createAttestationService({ policy: owner.policy, key: receiptKey });
+  const bundle = await new Affirmations(service, () => now).affirm(epoch).then(
+    (affirmation) => affirmation.bundle,
+    (error: unknown) => {
+      // Nobody vouches for a faulty node; what its edge can hand out is its evidence alone.
+      if (!(error instanceof VerificationError)) throw error;
+      return epoch.bundle;
+    },
+  );
+  return { ...epoch, bundle, id: toBase64url(node) };
 }
 
 /** What a client asked a hostile edge. */
