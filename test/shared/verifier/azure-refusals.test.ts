@@ -14,7 +14,7 @@ import { parseTpmQuote } from '../../../shared/evidence/tpm-quote.ts';
 import type { AzureSnpReferenceValue } from '../../../shared/manifest/azure-reference-value.ts';
 import { verifyBundle } from '../../../shared/verifier/verify-bundle.ts';
 import { measurement, now, simulatedNode, testPlatform } from '../../backend/tee/simulated-node.ts';
-import { writeQuote } from './azure-fixture.ts';
+import { writeHcl, writeQuote } from './azure-fixture.ts';
 import { flipBit } from './nvidia-fixture.ts';
 
 const ak = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
@@ -81,24 +81,6 @@ async function makeAzure(
   };
   const bundle = encodeBundle({ ...parts, node: { ...parts.node, evidence: [evidence] } });
   return { bundle, evidence, policy: policy as never };
-}
-
-function writeHcl(report: Bytes, runtime: Bytes): Bytes {
-  const blob = new Uint8Array(2600);
-  const view = new DataView(blob.buffer);
-  const word = (offset: number, value: number) => view.setUint32(offset, value, true);
-  blob.set(toUtf8('HCLA'));
-  word(4, 2);
-  word(8, 1236 + runtime.length);
-  word(12, 2);
-  blob.set(report, 32);
-  word(1216, 20 + runtime.length);
-  word(1220, 1);
-  word(1224, 2);
-  word(1228, 1);
-  word(1232, runtime.length);
-  blob.set(runtime, 1236);
-  return blob;
 }
 
 async function codes(changes: Changes = {}): Promise<readonly string[]> {

@@ -1,38 +1,26 @@
 // Makes GPUs of NVIDIA's shape for tests: a chain of five under a root of its own, reports, and whatever is wrong with them.
 
-import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { der, octetString, oid, sequence } from '../../../backend/tee/simulated/der-writer.ts';
 import {
-  bitString,
-  boolean,
-  der,
-  explicit,
-  integer,
-  octetString,
-  oid,
-  printableString,
-  sequence,
-  set,
-  time,
-} from '../../../backend/tee/simulated/der-writer.ts';
+  GPU_AUTHORITY,
+  GPU_CERTIFICATE_END,
+  GPU_NAMES,
+  gpuLeafExtensions,
+  makeGpuCertificate,
+  spkiOf,
+} from '../../../backend/tee/simulated/gpu-certificates.ts';
 import { extension } from '../../../backend/tee/simulated/make-certificate.ts';
+import { textField, writeGpuReport } from '../../../backend/tee/simulated/write-gpu-report.ts';
 import { type Bytes, concat } from '../../../shared/bytes/concat.ts';
 import { toHex } from '../../../shared/bytes/hex.ts';
 import { toUtf8 } from '../../../shared/bytes/utf8.ts';
-import { SIMULATED_SUFFIX } from '../../../shared/evidence/simulated-suffix.ts';
 import { webCrypto } from '../../../shared/verifier/verifier-crypto.ts';
 
-const ECDSA_SHA384 = sequence(oid('1.2.840.10045.4.3.3'));
-const NAMES = [
-  'GH100 A01 GSP FMC LF',
-  'GH100 A01 GSP BROM',
-  'NVIDIA GH100 Provisioner ICA 1',
-  'NVIDIA GH100 Identity',
-  `Device Identity CA${SIMULATED_SUFFIX}`,
-] as const;
-const CA = extension('2.5.29.19', true, sequence(boolean(true)));
-const CERTIFICATE_SIGN = extension('2.5.29.15', true, bitString(Uint8Array.of(0x04), 2));
-const DIGITAL_SIGNATURE = extension('2.5.29.15', true, bitString(Uint8Array.of(0x80), 7));
-const END = new Date('9999-12-31T23:59:59Z');
+export { deviceIdExtension } from '../../../backend/tee/simulated/gpu-certificates.ts';
+
+const NAMES = GPU_NAMES;
+const END = GPU_CERTIFICATE_END;
 
 /** What a test wants to be different. */
 export interface GpuChanges {
@@ -61,13 +49,11 @@ const keys: readonly KeyObject[] = NAMES.map(
   () => generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey,
 );
 const stranger = generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey;
-const spki = (key: KeyObject): Bytes =>
-  new Uint8Array(createPublicKey(key).export({ type: 'spki', format: 'der' }));
 const FWID: Bytes = new Uint8Array(48).fill(0x77);
 
 /** Hex SHA-256 of the key of the fixture's root. */
 export async function gpuRoot(): Promise<string> {
-  return toHex(await webCrypto.digest('SHA-256', spki(keys[4] as KeyObject)));
+  return toHex(await webCrypto.digest('SHA-256', spkiOf(keys[4] as KeyObject)));
 }
 
 /** A GPU's evidence: sound without changes. Block 8 is of the driver, block 1 of the VBIOS; the others are unused. */
@@ -95,29 +81,17 @@ function makeCertificate(position: 0 | 1 | 2 | 3 | 4, changes: GpuChanges): Byte
   const issuer = (position < 4 ? changes.issuers?.[position as 0 | 1 | 2 | 3] : undefined) ?? nameAt(above);
   const own =
     position === 0
-      ? [
-          DIGITAL_SIGNATURE,
-          deviceIdExtension(changes.deviceKey ?? spki(keys[1] as KeyObject), changes.leafFwid ?? FWID),
-        ]
-      : [CA, CERTIFICATE_SIGN];
-  const tbs = sequence(
-    explicit(0, integer(2)),
-    integer(position === 0 ? (changes.serial ?? LEAF_SERIAL) : position),
-    ECDSA_SHA384,
-    name(issuer),
-    sequence(time(new Date('2020-10-17T00:00:00Z')), time(changes.notAfter?.[position] ?? END)),
-    name(nameAt(position)),
-    spki(keys[position] as KeyObject),
-    explicit(3, sequence(...(changes.extensions?.[position] ?? own))),
-  );
-  const signer = changes.wronglySigned?.includes(position) ? stranger : (keys[above] as KeyObject);
-  return sequence(tbs, ECDSA_SHA384, bitString(sign('sha384', tbs, signer)));
-}
-
-/** The firmware id of a leaf, as Hopper writes it. */
-export function deviceIdExtension(deviceKey: Bytes, fwid: Bytes): Bytes {
-  const id = sequence(integer(1), deviceKey, sequence(oid('2.16.840.1.101.3.4.2.2'), octetString(fwid)));
-  return extension('2.23.133.5.4.1', false, id);
+      ? gpuLeafExtensions(changes.deviceKey ?? spkiOf(keys[1] as KeyObject), changes.leafFwid ?? FWID)
+      : GPU_AUTHORITY;
+  return makeGpuCertificate({
+    subject: nameAt(position),
+    issuer,
+    serial: position === 0 ? (changes.serial ?? LEAF_SERIAL) : position,
+    key: spkiOf(keys[position] as KeyObject),
+    signer: changes.wronglySigned?.includes(position) ? stranger : (keys[above] as KeyObject),
+    notAfter: changes.notAfter?.[position] ?? END,
+    extensions: changes.extensions?.[position] ?? own,
+  });
 }
 
 /** The firmware id of a leaf, as Blackwell writes it: model, version, svn and so on before the list. */
@@ -131,48 +105,35 @@ export function tcbInfoExtension(fwid: Bytes): Bytes {
   );
 }
 
-function name(commonName: string): Bytes {
-  return sequence(set(sequence(oid('2.5.4.3'), printableString(commonName.replaceAll(/[()]/g, (c) => c)))));
-}
-
 /** The report alone, signed by the leaf's key. */
 export function makeReport(changes: GpuChanges = {}): Bytes {
-  const request = concat(
-    Uint8Array.of(0x11, 0xe0, 0x01, 0xff),
-    changes.nonce ?? new Uint8Array(32).fill(5),
-    Uint8Array.of(0),
+  const sound: readonly (readonly [number, Bytes])[] = [
+    [8, DRIVER_DIGEST],
+    [1, VBIOS_DIGEST],
+  ];
+  const changed = Object.entries(changes.measurements ?? {}).map(
+    ([block, value]) => [Number(block), value] as const,
   );
-  const blocks = Array.from({ length: 64 }, (_, index) => {
-    const sound = index === 7 ? DRIVER_DIGEST : index === 0 ? VBIOS_DIGEST : new Uint8Array(48);
-    const value = changes.measurements?.[index + 1] ?? sound;
-    return concat(Uint8Array.of(index + 1, 1, 51, 0, 1, 48, 0), value);
-  });
-  const opaque = fieldsOf(changes);
-  const opaqueBytes = concat(
-    ...[...opaque].map(([type, value]) => concat(Uint8Array.of(type, 0, value.length, 0), value)),
+  const report = writeGpuReport(
+    {
+      nonce: changes.nonce ?? new Uint8Array(32).fill(5),
+      responderNonce: new Uint8Array(randomBytes(32)),
+      measurements: new Map([...sound, ...changed]),
+      fields: fieldsOf(changes),
+    },
+    changes.signer ?? (keys[0] as KeyObject),
   );
-  const signed = concat(
-    request,
-    Uint8Array.of(0x11, 0x60, 0, 0, 64, 0xc0, 0x0d, 0),
-    ...blocks,
-    new Uint8Array(randomBytes(32)),
-    Uint8Array.of(opaqueBytes.length & 0xff, opaqueBytes.length >> 8),
-    opaqueBytes,
-  );
-  const key = changes.signer ?? (keys[0] as KeyObject);
-  const signature = sign('sha384', signed, { key, dsaEncoding: 'ieee-p1363' });
-  return concat(signed, signature, changes.trailing ?? new Uint8Array());
+  return concat(report, changes.trailing ?? new Uint8Array());
 }
 
 function fieldsOf(changes: GpuChanges): ReadonlyMap<number, Bytes> {
-  const text = (value: string) => toUtf8(`${value}\0`);
   const fwid = 'reportFwid' in changes ? changes.reportFwid : FWID;
   return new Map<number, Bytes>([
     [6, changes.vbios ?? Uint8Array.of(0x00, 0x9f, 0x00, 0x96, 0x02, 0, 0, 0)],
-    [15, concat(text('886'), new Uint8Array(5))],
-    [17, text('1010')],
-    [18, text('0210')],
-    [3, text(changes.driver ?? '550.144.03')],
+    [15, concat(textField('886'), new Uint8Array(5))],
+    [17, textField('1010')],
+    [18, textField('0210')],
+    [3, textField(changes.driver ?? '550.144.03')],
     ...(fwid ? ([[20, fwid]] as const) : []),
     [21, Uint8Array.of(0x55)],
     [36, Uint8Array.of(0, 0)],
