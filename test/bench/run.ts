@@ -6,6 +6,7 @@ import { openRequestFigures } from './open-request.ts';
 import { peerFigures } from './peers.ts';
 import { sealRecordFigures } from './seal-record.ts';
 import { verifyTdxFigures } from './verify-tdx.ts';
+import { weightsFigures } from './weights.ts';
 
 const GROUPS: Readonly<Record<string, FigureGroup>> = {
   'open-request': openRequestFigures,
@@ -13,6 +14,7 @@ const GROUPS: Readonly<Record<string, FigureGroup>> = {
   peers: peerFigures,
   adapter: adapterFigures,
   'verify-tdx': verifyTdxFigures,
+  weights: weightsFigures,
 };
 
 const args = process.argv.slice(2);
