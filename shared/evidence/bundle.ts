@@ -22,6 +22,7 @@ import {
   nrasShape,
   nvidiaGpuShape,
 } from './device-evidence.ts';
+import { encodeFreshnessProof, type FreshnessProof, freshnessProofShape } from './freshness-proof.ts';
 import { readJson } from './read-json.ts';
 import { SNP_REPORT_BYTES } from './snp-report.ts';
 import { encodeTdx, type TdxEvidence, tdxShape } from './tdx-evidence.ts';
@@ -60,6 +61,8 @@ export interface NodeEvidence {
   readonly evidence: readonly Evidence[];
   /** Of GPUs. The statement names each by its hash. */
   readonly devices?: readonly DeviceEvidence[];
+  /** What shows how young the statement is, where its freshness is of another kind than `epoch`. */
+  readonly freshness?: FreshnessProof;
 }
 
 /** A version before; exact octets. */
@@ -147,8 +150,9 @@ const nodeShape: Shape<NodeEvidence> = object<NodeEvidence>(
     statement: octets(2, LIMIT.bundleBytes),
     evidence: list(cpuShape, 1, 8),
     devices: list(deviceShape, 1, 17),
+    freshness: freshnessProofShape,
   },
-  ['devices'],
+  ['devices', 'freshness'],
 );
 
 const MOST_PAST_MANIFESTS = 64;
@@ -224,6 +228,7 @@ function encodeNode(node: NodeEvidence): object {
     statement: toBase64url(node.statement),
     evidence: node.evidence.map(encodeEvidence),
     ...(node.devices === undefined ? {} : { devices: node.devices.map(encodeDeviceEvidence) }),
+    ...(node.freshness === undefined ? {} : { freshness: encodeFreshnessProof(node.freshness) }),
   };
 }
 

@@ -9,9 +9,13 @@ import { toUtf8 } from '../bytes/utf8.ts';
 import { LIMIT } from '../wire/limits.ts';
 import { labelled, readJson } from './read-json.ts';
 
-/** What makes a statement young. `epoch`: random octets of the TEE, which show no more than that two statements differ. */
+/**
+ * What makes a statement young. `epoch`: random octets of the TEE, which show no more than that two statements differ. `nonces`: the root of an
+ * RFC 6962 tree over clients' nonces, so the statement is younger than each of them. `checkpoint`: SHA-256 of a cosigned checkpoint of a
+ * witnessed log, signatures included, so the statement is younger than what honest witnesses dated.
+ */
 export interface Freshness {
-  readonly kind: 'epoch';
+  readonly kind: 'epoch' | 'nonces' | 'checkpoint';
   /** 32 octets. */
   readonly value: Bytes;
 }
@@ -51,7 +55,7 @@ const shape: Shape<StatementDocument> = rule(
   object<StatementDocument>({
     version: oneOf(1),
     core: octets(2, CORE_BYTES),
-    freshness: object<Freshness>({ kind: oneOf('epoch'), value: octets(32) }),
+    freshness: object<Freshness>({ kind: oneOf('epoch', 'nonces', 'checkpoint'), value: octets(32) }),
     devices: list(
       object<DeviceDigest>({
         kind: text(/^[a-z][a-z0-9-]{0,31}$/, 'a lower-case word with hyphens'),

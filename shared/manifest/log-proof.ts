@@ -1,16 +1,15 @@
 // Proof that a manifest has lain in a witnessed log since some time: an inclusion proof up to a checkpoint that witnesses cosigned then.
 
 import { fromBase64url, toBase64 } from '../bytes/base64url.ts';
-import { type Bytes, concat } from '../bytes/concat.ts';
-import { sha256 } from '../bytes/digest.ts';
-import { equalBytes } from '../bytes/equal.ts';
+import type { Bytes } from '../bytes/concat.ts';
+import { leafHash, rootOfPath } from '../bytes/merkle-tree.ts';
 import { integer, list, object, oneOf, readShape, type Shape } from '../bytes/shape.ts';
 import { parseStrictJson } from '../bytes/strict-json.ts';
 import { toUtf8 } from '../bytes/utf8.ts';
+import { cosignedAt, readCheckpoint, splitNote } from './checkpoint.ts';
 import type { KeyHolder } from './key-holders.ts';
 import { labelledDigest } from './labelled-digest.ts';
 import { ManifestError } from './manifest-error.ts';
-import { verifyEd25519 } from './verify-ed25519.ts';
 
 /** Members are the JSON's own. */
 export interface LogProof {
@@ -32,11 +31,6 @@ export interface Publication {
 /** Octets of a whole document. */
 export const LOG_PROOF_MAXIMUM_BYTES = 32 * 1024;
 const ENTRY_LABEL = 'cloister manifest log entry v1';
-/** C2SP signed-note: the type octet of a timestamped Ed25519 cosignature. */
-const COSIGNATURE_TYPE = 0x04;
-const COSIGNATURE_OCTETS = 4 + 8 + 64;
-/** 9999-12-31: what `Date` can hold with room to spare. */
-const LATEST_SECONDS = 253_402_300_799n;
 /** 2^53 leaves need no more. */
 const DEEPEST_PATH = 53;
 
@@ -103,7 +97,9 @@ export async function judgePublication(
   const note = splitNote(proof.checkpoint);
   const checkpoint = note && readCheckpoint(note.body);
   if (!note || !checkpoint || checkpoint.origin !== trust.log || trust.threshold < 1) return undefined;
-  const root = await rootFrom(proof, checkpoint.size, await logEntryOf(manifestOctets));
+  const path = proof.path.map(fromBase64url);
+  const leaf = await leafHash(await logEntryOf(manifestOctets));
+  const root = await rootOfPath(leaf, { index: proof.index, size: checkpoint.size, path });
   if (root === undefined || toBase64(root) !== checkpoint.root) return undefined;
 
   const times: number[] = [];
@@ -114,81 +110,4 @@ export async function judgePublication(
   }
   const since = times.sort((a, b) => a - b)[trust.threshold - 1];
   return since === undefined ? undefined : { since: new Date(since * 1000) };
-}
-
-interface Note {
-  readonly body: string;
-  readonly signatures: readonly { readonly name: string; readonly blob: string }[];
-}
-
-// C2SP signed-note: text, an empty line, and lines of em dash, name and base64.
-function splitNote(text: string): Note | undefined {
-  const end = text.lastIndexOf('\n\n');
-  if (end < 0 || !text.endsWith('\n')) return undefined;
-  const lines = text.slice(end + 2, -1).split('\n');
-  const signatures = lines.map((line) => /^— ([^\s+]{1,127}) ([A-Za-z0-9+/]{1,512}={0,2})$/.exec(line));
-  if (signatures.length > 64 || signatures.some((match) => match === null)) return undefined;
-  return {
-    body: text.slice(0, end + 1),
-    signatures: signatures.map((match) => ({ name: match?.[1] ?? '', blob: match?.[2] ?? '' })),
-  };
-}
-
-// C2SP tlog-checkpoint: origin, size, root; lines of extensions may follow.
-function readCheckpoint(body: string): { origin: string; size: number; root: string } | undefined {
-  const [origin, size, root] = body.split('\n');
-  if (!origin || !size || !root || !/^(0|[1-9]\d{0,15})$/.test(size)) return undefined;
-  const leaves = Number(size);
-  return Number.isSafeInteger(leaves) ? { origin, size: leaves, root } : undefined;
-}
-
-// RFC 9162 section 2.1.3.2: the root that leaf and path give for a tree of that size.
-async function rootFrom(proof: LogProof, size: number, entry: Bytes): Promise<Bytes | undefined> {
-  if (proof.index >= size) return undefined;
-  let node = proof.index;
-  let last = size - 1;
-  let root = await sha256(concat(Uint8Array.of(0), entry));
-  const join = (left: Bytes, right: Bytes) => sha256(concat(Uint8Array.of(1), left, right));
-  for (const text of proof.path) {
-    if (last === 0) return undefined;
-    const sibling = fromBase64url(text);
-    if (node % 2 === 1 || node === last) {
-      root = await join(sibling, root);
-      while (node % 2 === 0 && node !== 0) {
-        node /= 2;
-        last = Math.floor(last / 2);
-      }
-    } else root = await join(root, sibling);
-    node = Math.floor(node / 2);
-    last = Math.floor(last / 2);
-  }
-  return last === 0 ? root : undefined;
-}
-
-/** Unix seconds, undefined where the witness did not sign. */
-async function cosignedAt(note: Note, witness: KeyHolder): Promise<number | 'forged' | undefined> {
-  const key = fromBase64url(witness.ed25519);
-  const id = (
-    await sha256(concat(toUtf8(`${witness.name}\n`), Uint8Array.of(COSIGNATURE_TYPE), key))
-  ).subarray(0, 4);
-  for (const { name, blob } of note.signatures) {
-    if (name !== witness.name) continue;
-    const octets = fromBase64(blob);
-    if (octets === undefined || !equalBytes(octets.subarray(0, 4), id)) continue;
-    if (octets.length !== COSIGNATURE_OCTETS) return 'forged';
-    const time = new DataView(octets.buffer).getBigUint64(4);
-    const message = toUtf8(`cosignature/v1\ntime ${time}\n${note.body}`);
-    if (time > LATEST_SECONDS) return 'forged';
-    return (await verifyEd25519(key, octets.slice(12), message)) ? Number(time) : 'forged';
-  }
-  return undefined;
-}
-
-function fromBase64(text: string): Bytes | undefined {
-  try {
-    const octets = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    return toBase64(octets) === text ? octets : undefined;
-  } catch {
-    return undefined;
-  }
 }

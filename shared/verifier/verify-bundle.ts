@@ -14,6 +14,7 @@ import type { VendorRoots } from './roots/vendor-roots.ts';
 import { type Step, StepLog, StoppedVerification } from './step.ts';
 import type { VerificationFailure } from './verification-error.ts';
 import { type VerifierCrypto, webCrypto } from './verifier-crypto.ts';
+import { copyDemand, type FreshnessDemand, verifyFreshness } from './verify-freshness.ts';
 import { verifyManifest } from './verify-manifest.ts';
 import { type NodeTrust, verifyNode } from './verify-node.ts';
 import type { CertificateStatusOf } from './verify-nvidia-gpu.ts';
@@ -38,6 +39,8 @@ export interface VerificationContext {
    * name to keep it). Absent: none, and nothing shows a rollback.
    */
   readonly remembered?: Uint8Array | undefined;
+  /** How fresh the statement must be, beyond its own dates. Absent: whatever it says of itself is checked, and no more is asked. */
+  readonly freshness?: FreshnessDemand | undefined;
 }
 
 /** Either a key, or why there is none; every step that was taken in both cases. */
@@ -172,6 +175,9 @@ export async function appraiseNode(
     : { ok: true, node: findings.appraised, steps: log.steps };
 }
 
+/** What the caller wants or knows beyond the policy. */
+type Asked = Pick<VerificationContext, 'remembered' | 'freshness'>;
+
 /** Whoever relies on the outcome. */
 type Reader = 'client' | 'attestation-service';
 
@@ -186,6 +192,10 @@ async function findAll(
   const now = new Date(context.now);
   if (Number.isNaN(now.getTime())) throw new RangeError('now must be a date');
   const log = new StepLog();
+  const asked = {
+    remembered: context.remembered && concat(context.remembered),
+    freshness: context.freshness && copyDemand(context.freshness),
+  };
   try {
     const trust = {
       policy: trusted,
@@ -195,13 +205,7 @@ async function findAll(
       nrasKeys: context.nrasKeys && concat(context.nrasKeys),
       gpuCertificateStatus: context.gpuCertificateStatus,
     };
-    const findings = await findOut(
-      log,
-      octets,
-      trust,
-      reader,
-      context.remembered && concat(context.remembered),
-    );
+    const findings = await findOut(log, octets, trust, reader, asked);
     if (log.violations.length === 0) return { findings, log };
   } catch (error) {
     if (!(error instanceof StoppedVerification)) throw error;
@@ -220,7 +224,7 @@ async function findOut(
   octets: Bytes,
   trust: NodeTrust,
   reader: Reader,
-  remembered: Uint8Array | undefined,
+  asked: Asked,
 ): Promise<Findings> {
   const { policy, now } = trust;
   const bundle = await log.must('bundle.form', 'The bundle can be read in exactly one way', () => ({
@@ -232,11 +236,18 @@ async function findOut(
   const { manifest, hash: manifestHash } = await verifyManifest(log, bundle, {
     pin: policy.manifest,
     now,
-    remembered,
+    remembered: asked.remembered,
   });
 
   const node = await verifyNode(log, bundle.node, trust);
   const { statement, core, genuine, devices } = node;
+  await verifyFreshness(log, {
+    statement,
+    proof: bundle.node.freshness,
+    demand: asked.freshness,
+    witnesses: manifest.witnesses,
+    now,
+  });
 
   const deployment = await findDeployment(manifest, core);
   judgeNode(log, { core, manifest, manifestHash, deployment, genuine, devices, policy });
