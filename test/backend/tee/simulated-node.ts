@@ -144,7 +144,7 @@ export async function simulatedNode(
     node: {
       statement,
       evidence: Array.from({ length: changes.evidenceTimes ?? 1 }, () => evidence),
-      ...(devices ? { devices } : {}),
+      ...(devices && devices.length > 0 ? { devices } : {}),
     },
     ...changes.bundle,
   };
