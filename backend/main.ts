@@ -37,10 +37,7 @@ import { generateReceiptKey } from './keys/receipt-key.ts';
 import { parseNodeConfig } from './node-config.ts';
 import type { LogEvent } from './node-event.ts';
 import { refuseTamperedEnvironment } from './refuse-tampered-environment.ts';
-import { isSimulatedFault } from './tee/simulated/faults.ts';
-import { measureGuest } from './tee/simulated/measure-tree.ts';
-import { loadSimulatedPlatform } from './tee/simulated/platform.ts';
-import { createSimulatedTee } from './tee/simulated/tee.ts';
+import { openTee } from './tee/open-tee.ts';
 
 const NODE_ID_OCTETS = 16;
 /** Entries per key, 268 MB when full; nearly full, a table rotates its key. */
@@ -60,12 +57,7 @@ async function main(): Promise<void> {
   const config = parseNodeConfig(await readFile(configPath, 'utf8'));
   await mkdir(config.run_folder, { recursive: true, mode: 0o700 });
 
-  const platform = await loadSimulatedPlatform(config.tee.platform_folder, { now: now(), random });
-  const measurement = await measureGuest(config.tee.measured_folder);
-  const { fault } = config.tee;
-  if (fault !== undefined && !isSimulatedFault(fault))
-    throw new Error(`the simulated TEE has no fault ${fault}`);
-  const tee = createSimulatedTee({ platform, measurement, fault });
+  const { tee, devices } = await openTee(config.tee, { now: now(), random });
 
   const receiptKey = generateReceiptKey();
   const policy = parsePolicy(config.policy);
@@ -130,6 +122,7 @@ async function main(): Promise<void> {
     (order) =>
       makeEpoch(identity, {
         tee,
+        devices,
         provider: nodeCryptoProvider,
         random,
         now: now(),

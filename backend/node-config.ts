@@ -21,14 +21,28 @@ const schema = v.strictObject({
   /** The edge to register with. */
   edge: origin,
   pool: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,64}$/, 'a-z, 0-9 and -, at most 64')),
-  tee: v.strictObject({
-    kind: v.literal('simulated'),
-    /** Holds the simulated platform's keys. */
-    platform_folder: folder,
-    /** The code tree that the simulated TEE measures. */
-    measured_folder: folder,
-    fault: v.optional(v.string()),
-  }),
+  tee: v.variant('kind', [
+    v.strictObject({
+      kind: v.literal('simulated'),
+      /** Holds the simulated platform's keys. */
+      platform_folder: folder,
+      /** The code tree that the simulated TEE measures. */
+      measured_folder: folder,
+      fault: v.optional(v.string()),
+      /** How many simulated GPUs it has. Absent: none. */
+      gpus: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(16))),
+    }),
+    v.strictObject({
+      kind: v.picklist(['sev-snp', 'tdx', 'azure-sev-snp', 'azure-tdx']),
+      /** SEV-SNP on kernels before Linux 6.7: sev-guest. Absent: configfs-tsm. */
+      interface: v.optional(v.picklist(['configfs-tsm', 'sev-guest'])),
+      measured_folder: folder,
+      /** The vendor's certificates, lists and collateral (backend/tee/folder-endorsements.ts). */
+      endorsements_folder: folder,
+      /** Absent: the node shows no GPU. */
+      gpus: v.optional(v.literal('nvidia')),
+    }),
+  ]),
   manifest: folder,
   /** The policy by which the attestation service beside this node appraises (shared/verifier/policy.ts). */
   policy: v.unknown(),

@@ -6,12 +6,18 @@ import {
   SIMULATED_FAULTS,
   type SimulatedFault,
 } from '../../backend/tee/simulated/faults.ts';
+import {
+  isSimulatedGpuFault,
+  SIMULATED_GPU_FAULTS,
+  type SimulatedGpuFault,
+} from '../../backend/tee/simulated/gpu-faults.ts';
 
 export const USAGE = `npm start -- [options]
 
   --once            ask the question, show the journey, end
   --json            print one line of JSON when ready: base_url, api_key, policy, local_url (use: npm start --silent -- --json)
   --model FILE      use this GGUF file of the default model instead of fetching it
+  --gpus N          give the simulated machine N GPUs, which the manifest then wants
   --fault NAME      let the simulated TEE misbehave, to see the client refuse (see docs/local.md)
   --help            this text
 
@@ -22,7 +28,9 @@ export interface Arguments {
   readonly json: boolean;
   readonly help: boolean;
   readonly model: string | undefined;
-  readonly fault: SimulatedFault | undefined;
+  readonly fault: SimulatedFault | SimulatedGpuFault | undefined;
+  /** Simulated GPUs; a fault of theirs brings one. */
+  readonly gpus: number | undefined;
   readonly port: number | undefined;
 }
 
@@ -36,7 +44,14 @@ export function readArguments(
   argv: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): Arguments {
-  let values: { once?: boolean; json?: boolean; help?: boolean; model?: string; fault?: string };
+  let values: {
+    once?: boolean;
+    json?: boolean;
+    help?: boolean;
+    model?: string;
+    fault?: string;
+    gpus?: string;
+  };
   try {
     ({ values } = parseArgs({
       args: [...argv],
@@ -46,6 +61,7 @@ export function readArguments(
         help: { type: 'boolean', short: 'h' },
         model: { type: 'string' },
         fault: { type: 'string' },
+        gpus: { type: 'string' },
       },
     }));
   } catch (error) {
@@ -55,19 +71,26 @@ export function readArguments(
   const port = portText === undefined || portText === '' ? undefined : Number(portText);
   if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65535))
     throw new UsageError('CLOISTER_PORT must be a port number from 1 to 65535');
-  if (values.fault !== undefined && !isSimulatedFault(values.fault))
-    throw new UsageError(listFaults(values.fault));
+  const { fault } = values;
+  const gpuFault = fault !== undefined && isSimulatedGpuFault(fault);
+  if (fault !== undefined && !gpuFault && !isSimulatedFault(fault)) throw new UsageError(listFaults(fault));
+  const gpus = values.gpus === undefined ? (gpuFault ? 1 : undefined) : Number(values.gpus);
+  if (gpus !== undefined && !(Number.isInteger(gpus) && gpus >= 1 && gpus <= 16))
+    throw new UsageError('--gpus must be a number from 1 to 16');
   return {
     once: values.once === true,
     json: values.json === true,
     help: values.help === true,
     model: values.model,
-    fault: values.fault,
+    fault,
+    gpus,
     port,
   };
 }
 
 function listFaults(asked: string): string {
-  const faults = Object.entries(SIMULATED_FAULTS).map(([name, { title }]) => `  ${name.padEnd(28)} ${title}`);
+  const faults = Object.entries({ ...SIMULATED_FAULTS, ...SIMULATED_GPU_FAULTS }).map(
+    ([name, { title }]) => `  ${name.padEnd(28)} ${title}`,
+  );
   return [`The simulated TEE has no fault "${asked}". It can play:`, ...faults, ''].join('\n');
 }

@@ -7,6 +7,8 @@ import { digestEngine } from '../../backend/engine/digest-engine.ts';
 import { listEngineFiles } from '../../backend/engine/engine-files.ts';
 import { planEngine } from '../../backend/engine/start-engine.ts';
 import type { CatalogueModel } from '../../backend/engine/weights/model-catalogue.ts';
+import { loadSimulatedGpus } from '../../backend/tee/simulated/gpu-platform.ts';
+import { simulatedGpuReferenceValue } from '../../backend/tee/simulated/gpus.ts';
 import { measureGuest } from '../../backend/tee/simulated/measure-tree.ts';
 import { loadSimulatedPlatform } from '../../backend/tee/simulated/platform.ts';
 import { simulatedReferenceValue } from '../../backend/tee/simulated/reference-value.ts';
@@ -22,8 +24,15 @@ const MANIFEST_DAYS = 30;
 const EPOCH_SECONDS = 3600;
 
 /** What the engine offers; the node's attested surface must equal it. */
-const ROUTES = ['GET /v1/models', 'POST /v1/chat/completions'];
-const FEATURES = ['json-schema', 'streaming'];
+const ROUTES = [
+  'GET /v1/models',
+  'POST /v1/chat/completions',
+  'POST /v1/completions',
+  'POST /v1/embeddings',
+  'POST /v1/messages',
+  'POST /v1/responses',
+];
+const FEATURES = ['json-schema', 'logprobs', 'streaming', 'tools'];
 
 export interface OwnerFiles {
   readonly manifestPath: string;
@@ -40,17 +49,20 @@ export interface OwnerOptions {
   readonly root: string;
   readonly model: Pick<CatalogueModel, 'id' | 'sha256' | 'bytes'>;
   readonly modelPath: string;
+  /** How many simulated GPUs the manifest wants; absent: none. */
+  readonly gpus?: number | undefined;
   readonly now: Date;
 }
 
 /** Computes the reference values from the files on disk, exactly as an owner would from a release, and writes the manifest. */
 export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles> {
-  const { folder, platformFolder, root, model, modelPath, now } = options;
+  const { folder, platformFolder, root, model, modelPath, gpus, now } = options;
   const random = (octets: number) => new Uint8Array(randomBytes(octets));
   await mkdir(platformFolder, { recursive: true, mode: 0o700 });
-  const [platform, measurement] = await Promise.all([
+  const [platform, measurement, gpuPlatform] = await Promise.all([
     loadSimulatedPlatform(platformFolder, { now, random }),
     measureGuest(root),
+    gpus === undefined ? undefined : loadSimulatedGpus(platformFolder, gpus, random),
   ]);
   const sandbox = planEngine({
     driver: 'auto',
@@ -78,7 +90,14 @@ export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles
     seed_shares: { owners: [], threshold: 0 },
     witnesses: { keys: [], threshold: 0 },
     attestation_service: 'required',
-    reference_values: { all: [simulatedReferenceValue([toHex(measurement)])] },
+    reference_values: {
+      all: [
+        {
+          ...simulatedReferenceValue([toHex(measurement)]),
+          gpu: gpus === undefined ? 'none' : simulatedGpuReferenceValue(gpus),
+        },
+      ],
+    },
     deployments: [{ name: model.id.toLowerCase(), document: toBase64url(document) }],
     secrets: [],
     key_epoch: { seconds: EPOCH_SECONDS, overlap_seconds: EPOCH_SECONDS },
@@ -91,7 +110,10 @@ export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles
     policy: {
       version: 1,
       manifest: { pin: 'digest', digest: toBase64url(await manifestDigest(manifest)) },
-      roots: { hardware: false, simulated: [platform.rootSpkiSha256] },
+      roots: {
+        hardware: false,
+        simulated: [platform.rootSpkiSha256, ...(gpuPlatform ? [gpuPlatform.rootSpkiSha256] : [])],
+      },
       require_post_quantum: true,
       require_result: true,
       accept_milan: false,

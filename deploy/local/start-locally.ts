@@ -3,9 +3,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sweepLeftovers } from '../../backend/engine/sandbox/sweep-leftovers.ts';
 import { defaultThreads } from '../../backend/engine/start-engine.ts';
 import { DEFAULT_MODEL } from '../../backend/engine/weights/model-catalogue.ts';
 import type { SimulatedFault } from '../../backend/tee/simulated/faults.ts';
+import type { SimulatedGpuFault } from '../../backend/tee/simulated/gpu-faults.ts';
 import { type LocalEndpoint, startLocalEndpoint } from '../../shared/cli/local-endpoint.ts';
 import { type Cloister, createCloister } from '../../shared/client/create-cloister.ts';
 import type { Policy } from '../../shared/verifier/policy.ts';
@@ -42,7 +44,8 @@ export interface LocalSystem {
 export interface LocalOptions {
   readonly modelPath: string;
   readonly port: number | undefined;
-  readonly fault: SimulatedFault | undefined;
+  readonly fault: SimulatedFault | SimulatedGpuFault | undefined;
+  readonly gpus: number | undefined;
   readonly ledger: ProcessLedger;
   readonly onEvent: (
     event: SupervisedEvent | { readonly event: 'edge_ready'; readonly origin: string },
@@ -70,13 +73,15 @@ async function refuseAsClient(node: LocalNode | undefined, policy: Policy): Prom
 
 /** Starts everything; what was started is ended again when a later part fails. */
 export async function startLocally(options: LocalOptions): Promise<LocalSystem> {
-  const { port, fault, ledger, onEvent } = options;
+  const { port, fault, gpus, ledger, onEvent } = options;
   if (port !== undefined && (await tryPort(port)) === undefined) throw new PortTakenError(port);
   const edgePort = port ?? (await choosePort(EDGE_PORT));
   const origin = `http://127.0.0.1:${edgePort}`;
   const runFolder = join(FOLDER.runs, String(process.pid));
   await rm(runFolder, { recursive: true, force: true });
   await mkdir(runFolder, { recursive: true, mode: 0o700 });
+  // of starts that were killed: each folder has its process's number
+  sweepLeftovers(FOLDER.runs, '');
   let node: LocalNode | undefined;
   let edge: LocalEdge | undefined;
   let local: LocalEndpoint | undefined;
@@ -92,6 +97,7 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
       root: FOLDER.root,
       model: DEFAULT_MODEL,
       modelPath: options.modelPath,
+      gpus,
       now: new Date(),
     });
     const configPath = join(runFolder, 'node.json');
@@ -104,6 +110,7 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
         platform_folder: FOLDER.platform,
         measured_folder: FOLDER.root,
         ...(fault !== undefined && { fault }),
+        ...(gpus !== undefined && { gpus }),
       },
       manifest: owner.manifestPath,
       policy: owner.policy,

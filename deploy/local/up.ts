@@ -43,7 +43,14 @@ async function main(): Promise<number | undefined> {
 
   const started = performance.now();
   screen.heading('Starting, all on loopback');
-  system = await startLocally({ modelPath, port: args.port, fault: args.fault, ledger, onEvent: showEvent });
+  system = await startLocally({
+    modelPath,
+    port: args.port,
+    fault: args.fault,
+    gpus: args.gpus,
+    ledger,
+    onEvent: showEvent,
+  });
   screen.line(`  ready in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 
   if (args.json) {
