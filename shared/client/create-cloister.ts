@@ -6,10 +6,12 @@ import { type Policy, parsePolicy } from '../verifier/policy.ts';
 import type { VerifierCrypto } from '../verifier/verifier-crypto.ts';
 import { LIMIT } from '../wire/limits.ts';
 import { CloisterError } from './cloister-error.ts';
+import { type ManifestMemory, memoryInProcess } from './manifest-memory.ts';
 import type { PlainRequest } from './sealed-fetch.ts';
 import { type Sleep, sendWithRetries, sleepByTimer } from './send-with-retries.ts';
 import { UnsettledRequests } from './unsettled-requests.ts';
 import { type VerifiedNode, VerifiedSession } from './verified-session.ts';
+import type { OnManifestChange } from './verify-remembering.ts';
 import { VERSION } from './version.ts';
 
 const SESSION_OCTETS = 32;
@@ -33,6 +35,13 @@ export interface CloisterOptions {
   readonly provider?: SealingProvider;
   /** Checks the signatures of evidence. Default: WebCrypto; `nobleCrypto` for runtimes whose WebCrypto lacks P-384. */
   readonly verifierCrypto?: VerifierCrypto;
+  /**
+   * Keeps the highest version of each manifest that was seen, against rollback, where the policy pins owners or trusts on first use.
+   * Default: in this client only; pass one that lasts (`memoryInStorage`, or your own) to a program that starts often.
+   */
+  readonly manifestMemory?: ManifestMemory;
+  /** Asked when a policy that trusts on first use meets a changed manifest, with every change. Absent: the change is refused. */
+  readonly onManifestChange?: OnManifestChange;
 }
 
 export interface Cloister {
@@ -63,6 +72,8 @@ export function createCloister(options: CloisterOptions): Cloister {
     policy,
     fetchEdge,
     now,
+    memory: options.manifestMemory ?? memoryInProcess(),
+    onManifestChange: options.onManifestChange,
     ...(options.verifierCrypto && { verifierCrypto: options.verifierCrypto }),
   });
   const unsettled = new UnsettledRequests();

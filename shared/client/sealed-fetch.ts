@@ -18,7 +18,7 @@ import type { VerifiedNode } from './verified-session.ts';
 /** The inner authority: a name that resolves nowhere, so that a mistake can reach nobody (RFC 6761). */
 const INNER_AUTHORITY = 'engine.invalid';
 /** What of the caller's headers goes inside the seal; SDKs add platform headers that are nobody's business. */
-const INNER_HEADERS_PASSED = ['content-type', 'accept'];
+const INNER_HEADERS_PASSED = ['content-type', 'accept', 'anthropic-version', 'anthropic-beta'];
 /** RFC 9110 section 15.5.20: the request reached someone who will not answer for it. */
 const MISDIRECTED = 421;
 const CONFLICT = 409;

@@ -7,9 +7,11 @@ import type { Suite } from '../sealing/suite.ts';
 import type { Policy } from '../verifier/policy.ts';
 import { VerificationError } from '../verifier/verification-error.ts';
 import type { VerifierCrypto } from '../verifier/verifier-crypto.ts';
-import { type AttestedKey, type Step, verifyBundle } from '../verifier/verify-bundle.ts';
+import type { AttestedKey, Step } from '../verifier/verify-bundle.ts';
 import { CloisterError } from './cloister-error.ts';
 import { fetchBundle, listNodeHints, type NodeHint } from './fetch-directory.ts';
+import type { ManifestMemory } from './manifest-memory.ts';
+import { type OnManifestChange, verifyRemembering } from './verify-remembering.ts';
 
 /** No request starts on a key with less than this left, or a quarter of a short life: it might be erased on the way. */
 const LEAST_LEFT_MILLISECONDS = 60_000;
@@ -39,6 +41,9 @@ export interface SessionOptions {
   readonly policy: Policy;
   readonly fetchEdge: typeof fetch;
   readonly now: () => Date;
+  /** The highest versions of manifests that were seen. */
+  readonly memory: ManifestMemory;
+  readonly onManifestChange?: OnManifestChange | undefined;
   /** Checks the signatures of evidence. Default: WebCrypto. */
   readonly verifierCrypto?: VerifierCrypto;
 }
@@ -164,13 +169,15 @@ export class VerifiedSession {
   }
 
   async #verifyOne(node: string): Promise<VerifiedNode> {
-    const { origin, fetchEdge, policy, now, verifierCrypto } = this.#options;
+    const { origin, fetchEdge, policy, now, verifierCrypto, memory, onManifestChange } = this.#options;
     const bundle = await fetchBundle(origin, node, fetchEdge);
     const verifiedAt = now();
-    const verification = await verifyBundle(bundle, policy, {
-      now: verifiedAt,
-      ...(verifierCrypto && { crypto: verifierCrypto }),
-    });
+    const verification = await verifyRemembering(
+      bundle,
+      policy,
+      { now: verifiedAt, ...(verifierCrypto && { crypto: verifierCrypto }) },
+      { memory, origin, onManifestChange },
+    );
     if (!verification.ok) throw new VerificationError(verification.failure);
     const { key, steps } = verification;
     const { config, suite } = chooseKeyConfig(parseKeyConfigList(key.ohttpKeys), {
