@@ -4,7 +4,7 @@ import { fromBase64url, toBase64 } from '../bytes/base64url.ts';
 import { type Bytes, concat } from '../bytes/concat.ts';
 import { sha256 } from '../bytes/digest.ts';
 import { equalBytes } from '../bytes/equal.ts';
-import { toUtf8 } from '../bytes/utf8.ts';
+import { fromUtf8, toUtf8 } from '../bytes/utf8.ts';
 import type { KeyHolder } from './key-holders.ts';
 import { verifyEd25519 } from './verify-ed25519.ts';
 
@@ -66,11 +66,11 @@ export async function cosignedAt(note: Note, witness: KeyHolder): Promise<number
  * threshold below one.
  */
 export async function cosignedSince(
-  text: string,
+  octets: Uint8Array,
   witnesses: readonly KeyHolder[],
   threshold: number,
 ): Promise<Date | undefined> {
-  const note = splitNote(text);
+  const note = readNote(octets);
   if (!note || !readCheckpoint(note.body) || threshold < 1) return undefined;
   const times: number[] = [];
   for (const witness of witnesses) {
@@ -80,6 +80,14 @@ export async function cosignedSince(
   }
   const since = times.sort((a, b) => b - a)[threshold - 1];
   return since === undefined ? undefined : new Date(since * 1000);
+}
+
+function readNote(octets: Uint8Array): Note | undefined {
+  try {
+    return splitNote(fromUtf8(octets));
+  } catch {
+    return undefined;
+  }
 }
 
 function fromBase64(text: string): Bytes | undefined {

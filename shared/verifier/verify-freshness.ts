@@ -6,7 +6,6 @@ import { sha256 } from '../bytes/digest.ts';
 import { equalBytes } from '../bytes/equal.ts';
 import { formatInstant } from '../bytes/instant.ts';
 import { leafHash, provesInclusion } from '../bytes/merkle-tree.ts';
-import { fromUtf8 } from '../bytes/utf8.ts';
 import { type FreshnessProof, NONCE_OCTETS } from '../evidence/freshness-proof.ts';
 import type { NodeStatement } from '../evidence/node-statement.ts';
 import { cosignedSince } from '../manifest/checkpoint.ts';
@@ -100,7 +99,7 @@ async function verifyCheckpoint(
       // statement look young.
       if (!equalBytes(await sha256(note), value))
         return { result: 'fail', code: 'evidence_freshness_checkpoint', expected: toBase64url(value) };
-      const time = await cosignedSince(fromUtf8(note), witnesses.keys, witnesses.threshold);
+      const time = await cosignedSince(note, witnesses.keys, witnesses.threshold);
       return time === undefined
         ? {
             result: 'fail',

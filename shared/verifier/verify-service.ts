@@ -75,7 +75,8 @@ function judgeService(
   );
   log.judge('policy.surface', 'A service that is only that takes no prompts', () =>
     compare(
-      role === 'all' || (core.surface.routes.length === 0 && core.surface.features.length === 0),
+      role !== 'attestation-service' ||
+        (core.surface.routes.length === 0 && core.surface.features.length === 0),
       'policy_surface',
       'no inner routes',
       `${core.surface.routes.length} inner routes, ${core.surface.features.length} features`,
