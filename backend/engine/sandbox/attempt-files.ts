@@ -82,7 +82,7 @@ export function attemptPersistentWrites(t: ProbeTools): readonly Attempt[] {
   const ownRoot = t.own.rootNames.length > 0;
   // file systems that the driver made in memory
   const inMemory = ['/tmp', '/dev/shm'];
-  const mark = `cloister-probe-${canary.nonce.slice(0, 16)}`;
+  const mark = `cloister-probe-${canary.adapter}-${canary.nonce.slice(0, 16)}`;
   const create = (folder: string): string => {
     const path = `${folder}/${mark}`;
     const verdict = t.tryOpen(path, CREATE);

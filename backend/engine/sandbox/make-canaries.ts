@@ -11,11 +11,12 @@ import { syscallTable } from './native-calls.ts';
 import type { Canaries } from './probe.ts';
 import type { ProbeResult } from './sandboxed-engine.ts';
 import type { LaunchSite } from './spawn-launcher.ts';
-import { makeOwnedFolder, sweepLeftovers } from './sweep-leftovers.ts';
+import { makeOwnedFolder, sweepEmptyFiles, sweepLeftovers } from './sweep-leftovers.ts';
 
 // Everybody may enter /tmp, so that only the sandbox stands between the probe and the canaries.
 const CANARY_PARENT = '/tmp';
 const CANARY_PREFIX = 'cloister-canary-';
+const MARK_PREFIX = 'cloister-probe-';
 const IPC_RMID = 0;
 const IPC_CREAT_FOR_ALL = 0o1666;
 
@@ -29,9 +30,9 @@ export const HOST_ATTEMPTS = [
 /** Folders of the host where a probe in a sandbox with a root of its own may leave its mark, which must not appear here. */
 const MARK_FOLDERS = ['/tmp', '/var/tmp', '/dev/shm', '/run', '/run/lock', '/root', '/'];
 
-/** The name that a probe gives to what it leaves. */
-export function markName(nonce: string): string {
-  return `cloister-probe-${nonce.slice(0, 16)}`;
+/** The name that a probe gives to what it leaves: like every name of ours it tells whose process it was. */
+export function markName(adapter: number, nonce: string): string {
+  return `${MARK_PREFIX}${adapter}-${nonce.slice(0, 16)}`;
 }
 
 /** Canaries of one probe run. */
@@ -47,6 +48,7 @@ export interface CanaryNest {
 export async function makeCanaries(nonce: string, site: LaunchSite): Promise<CanaryNest> {
   const { call } = site;
   sweepLeftovers(CANARY_PARENT, CANARY_PREFIX);
+  for (const place of MARK_FOLDERS) sweepEmptyFiles(place, MARK_PREFIX);
   const folder = makeOwnedFolder(CANARY_PARENT, CANARY_PREFIX);
   chmodSync(folder, 0o777);
   const at = (name: string) => join(folder, name);
@@ -151,7 +153,9 @@ export async function makeCanaries(nonce: string, site: LaunchSite): Promise<Can
 }
 
 function findMarks(nonce: string): string[] {
-  return MARK_FOLDERS.map((folder) => join(folder, markName(nonce))).filter((path) => existsSync(path));
+  return MARK_FOLDERS.map((folder) => join(folder, markName(process.pid, nonce))).filter((path) =>
+    existsSync(path),
+  );
 }
 
 function writeForAll(path: string, content: string, mode: number): void {

@@ -5,6 +5,7 @@ import { toBase64url } from '../../../shared/bytes/base64url.ts';
 import type { Bytes } from '../../../shared/bytes/concat.ts';
 import { type BubblewrapLine, composeBubblewrap } from './bubblewrap-line.ts';
 import { type CanonicalValue, canonicalJson } from './canonical-json.ts';
+import { checkDeviceNames } from './check-devices.ts';
 import { compileSeccomp, type SeccompArchitecture } from './compile-seccomp.ts';
 import type { DriverBinary } from './find-binary.ts';
 import { describeContainer, type GvisorPlan, planGvisor } from './gvisor-bundle.ts';
@@ -74,7 +75,7 @@ const ABI_WITH_SIGNAL_SCOPE = 6;
 /**
  * Builds the profile. `none` keeps only the limits. `bubblewrap` and `gvisor` take `kill` away, as landlock does where it has no
  * scope for signals: in a process tree of its own an engine has nobody to signal but what ends with it anyway.
- * @throws SandboxError `sandbox_program_invalid` for a kind that the driver does not have
+ * @throws SandboxError `sandbox_program_invalid` for a kind that the driver does not have, and for a device that no engine may have
  */
 export function buildProfile(input: ProfileInput): Profile {
   const { driver, binary, landlockAbi, architecture, readOnly, kind = 'fd' } = input;
@@ -86,6 +87,7 @@ export function buildProfile(input: ProfileInput): Profile {
   if (input.ownUser) limits.push([RLIMIT.processes, input.limits.processes]);
   if (kind !== 'fd' && driver !== 'bubblewrap')
     throw new SandboxError('sandbox_program_invalid', `the profile ${kind} exists under bubblewrap alone`);
+  checkDeviceNames(kind, input.devices ?? []);
   const concedes = kind === 'cuda' ? CUDA_CONCEDES : [];
   const base = { driver, kind, concedes, limits, landlockAbi: driver === 'landlock' ? landlockAbi : 0 };
   if (driver === 'none') return { ...base, digest: digestProfile({ ...base, handled: null, seccomp: null }) };

@@ -11,10 +11,12 @@ import {
   readlinkSync,
   rmSync,
   type Stats,
+  statfsSync,
   statSync,
   symlinkSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { SandboxError } from './sandbox-error.ts';
 import { makeOwnedFolder, sweepLeftovers } from './sweep-leftovers.ts';
 
 const STAGE_PARENT = '/var/tmp';
@@ -109,8 +111,18 @@ function placeFile(source: string, target: string, user: number, stats: Stats): 
       // another file system: copied below
     }
   }
+  if (isInMemory(source) && !isInMemory(dirname(target)))
+    throw new SandboxError(
+      'sandbox_unavailable',
+      'a declared file in memory would have to be copied to disk: put it where the engine’s user may read it',
+    );
   copyFileSync(source, target, constants.COPYFILE_FICLONE);
   chmodSync(target, stats.mode & 0o111 ? 0o555 : 0o444);
+}
+
+/** Whether a path lies on tmpfs or ramfs (statfs(2)): decrypted weights do, and must never reach a disk. */
+export function isInMemory(path: string): boolean {
+  return [0x01021994, 0x858458f6].includes(statfsSync(path).type);
 }
 
 function occurrence(place: string): RegExp {

@@ -3,7 +3,9 @@
 import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isAbsolute } from 'node:path';
+import { allocateUser, type SandboxUser } from './allocate-user.ts';
 import { checkConfinement } from './check-confinement.ts';
+import { checkDeviceFiles } from './check-devices.ts';
 import { offerListener } from './hand-over-listener.ts';
 import { currentArchitecture, loadNativeCalls, locateKoffi } from './native-calls.ts';
 import { profileInput, readyDriver } from './plan-sandbox.ts';
@@ -11,6 +13,7 @@ import { buildProfile, type Profile } from './profile.ts';
 import { assertIsolated, assertUnchanged, digestReport, runProbe } from './run-probe.ts';
 import { SandboxError } from './sandbox-error.ts';
 import type {
+  Driver,
   DriverName,
   EngineExit,
   SandboxedEngine,
@@ -25,8 +28,8 @@ export { requireLandlock } from './plan-sandbox.ts';
 export { SandboxError, type SandboxErrorCode } from './sandbox-error.ts';
 export type * from './sandboxed-engine.ts';
 
-/** The user and group that have nothing: what a caller with uid 0 is dropped to. */
-const NOBODY = 65534;
+/** The user of gVisor's container, which counts and signals its processes in a kernel of its own. */
+const NOBODY: SandboxUser = { id: 65534, release: () => {} };
 
 /**
  * Starts a program with nothing but its declared files, its environment and one listening Unix socket (descriptor 3).
@@ -48,18 +51,35 @@ export async function startInSandbox(
   const call = loadNativeCalls(koffi);
   const ready = readyDriver(driver, call);
 
-  const user = process.getuid?.() === 0 ? NOBODY : undefined;
-  const files = stageFiles([...program.readOnly, process.execPath, koffi], user);
+  const user = await takeUser(ready.driver);
+  let files: StagedFiles | undefined;
+  const giveBack = (): void => {
+    files?.remove();
+    user?.release();
+  };
   try {
-    const site = { architecture, node: files.at(process.execPath), koffi: files.at(koffi), user, call };
+    files = stageFiles([...program.readOnly, process.execPath, koffi], user?.id);
+    const site = {
+      architecture,
+      node: files.at(process.execPath),
+      koffi: files.at(koffi),
+      user: user?.id,
+      call,
+    };
     const profile = buildProfile(
       profileInput(ready, program, program.readOnly.map(files.at), architecture, user !== undefined),
     );
-    return await startProfile(profile, site, files, program, options);
+    return await startProfile(profile, site, { ...files, remove: giveBack }, program, options);
   } catch (error) {
-    files.remove();
+    giveBack();
     throw error;
   }
+}
+
+// Who is not root has one user, its own, for everything.
+async function takeUser(driver: Driver): Promise<SandboxUser | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  return driver === 'gvisor' ? NOBODY : allocateUser();
 }
 
 async function startProfile(
@@ -161,6 +181,7 @@ function checkProgram(program: SandboxedProgram, options: SandboxOptions): void 
     throw refuse('a name in env is empty or holds an equals sign');
   for (const limit of Object.values(program.limits))
     if (!Number.isSafeInteger(limit) || limit < 1) throw refuse('limits are positive integers');
+  checkDeviceFiles(program.devices ?? []);
   const folder = statSync(options.runFolder, { throwIfNoEntry: false });
   if (!isAbsolute(options.runFolder) || folder?.isDirectory() !== true)
     throw refuse('runFolder must be an absolute path of a folder');

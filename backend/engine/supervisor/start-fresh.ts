@@ -1,6 +1,6 @@
 // Starts engines one after another, each in a run folder of its own, and says which failure of a start is final.
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine } from '../engine.ts';
 import { EngineError, type EngineErrorCode } from '../engine-error.ts';
@@ -25,11 +25,12 @@ export type StartEngine = (expectedProbe: ProbeReport | undefined) => Promise<En
  */
 export function startFreshIn(parent: string, start: (place: StartPlace) => Promise<Engine>): StartEngine {
   let count = 0;
+  // of a node that was killed in the same folder, which is this node's alone
+  for (const name of readdirSync(parent))
+    if (/^e\d+$/.test(name)) rmSync(join(parent, name), { recursive: true, force: true });
   return async (expectedProbe) => {
     const runFolder = join(parent, `e${count++}`);
     const remove = () => rmSync(runFolder, { recursive: true, force: true });
-    // of a node that was killed in the same folder
-    remove();
     mkdirSync(runFolder, { mode: 0o700 });
     try {
       const engine = await start({ runFolder, ...(expectedProbe !== undefined && { expectedProbe }) });

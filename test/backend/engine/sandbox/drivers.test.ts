@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { planSandbox } from '../../../../backend/engine/sandbox/plan-sandbox.ts';
 import { startInSandbox } from '../../../../backend/engine/sandbox/start-in-sandbox.ts';
 import { askEngine, echoProgram, eventually, isGone } from './echo-engine.ts';
-import { drivers } from './machine.ts';
+import { drivers, isOwnUser, userOf } from './machine.ts';
 
 const HELPER = new URL('start-and-report.ts', import.meta.url).pathname;
 const random = (octets: number) => randomBytes(octets);
@@ -43,6 +43,9 @@ describe.each(layered)('starting an engine under %s', (_, driver, missing) => {
       expect(engine.probe).toMatchObject({ driver, landlockAbi: 0, verdict: 'isolated' });
       const said = JSON.parse(await askEngine(engine.socketPath, 'hello'));
       expect(said).toMatchObject({ body: 'hello', passwd: 'ENOENT', user: 65534, group: 65534 });
+      // inside one user for all, outside one of its own
+      if (driver === 'bubblewrap' && process.getuid?.() === 0)
+        expect(isOwnUser(userOf(engine.pid))).toBe(true);
       expect(said.env).toMatchObject({ HOME: '/', GREETING: 'hello' });
       expect(
         Object.keys(said.env)

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { allocateUser } from '../../../../backend/engine/sandbox/allocate-user.ts';
 import { loadNativeCalls, locateKoffi } from '../../../../backend/engine/sandbox/native-calls.ts';
 import { profileInput, readyDriver } from '../../../../backend/engine/sandbox/plan-sandbox.ts';
 import { buildProfile } from '../../../../backend/engine/sandbox/profile.ts';
@@ -34,7 +35,7 @@ export function attemptsOfProbe(): string[] {
 async function probe(driver: Driver): Promise<ProbeReport> {
   const koffi = locateKoffi(architecture);
   const call = loadNativeCalls(koffi);
-  const user = process.getuid?.() === 0 ? 65534 : undefined;
+  const user = process.getuid?.() === 0 ? await allocateUser() : undefined;
   const program: SandboxedProgram = {
     argv: [process.execPath],
     env: { HOME: '/' },
@@ -45,8 +46,12 @@ async function probe(driver: Driver): Promise<ProbeReport> {
   const profile = buildProfile(
     profileInput(ready, program, program.readOnly, architecture, user !== undefined),
   );
-  const site = { architecture, node: process.execPath, koffi, user, call };
-  return runProbe(profile, { site, random: (octets) => randomBytes(octets), env: program.env });
+  const site = { architecture, node: process.execPath, koffi, user: user?.id, call };
+  try {
+    return await runProbe(profile, { site, random: (octets) => randomBytes(octets), env: program.env });
+  } finally {
+    user?.release();
+  }
 }
 
 async function main(): Promise<void> {

@@ -11,6 +11,8 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { allocateUser } from '../../../../backend/engine/sandbox/allocate-user.ts';
+import { checkDeviceFiles } from '../../../../backend/engine/sandbox/check-devices.ts';
 import { chooseDriver } from '../../../../backend/engine/sandbox/choose-driver.ts';
 import { compileSeccomp } from '../../../../backend/engine/sandbox/compile-seccomp.ts';
 import { findBinary } from '../../../../backend/engine/sandbox/find-binary.ts';
@@ -35,22 +37,21 @@ function build(driver: Driver, kind: ProfileKind = 'fd'): Profile {
   return buildProfile(profileInput(readyDriver(driver, call), program, program.readOnly, architecture, root));
 }
 
-// A start under bubblewrap once ended before its program, beside a whole suite; why is not known. Only that refusal to start is
-// tried again: what a probe found is judged once.
 async function probe(profile: Profile) {
-  try {
-    return await probeOnce(profile);
-  } catch (error) {
-    if (!(error instanceof SandboxError) || error.code !== 'sandbox_start_failed') throw error;
-    return probeOnce(profile);
-  }
-}
-
-function probeOnce(profile: Profile) {
   const koffi = locateKoffi(architecture);
-  const user = root ? 65534 : undefined;
-  const site = { architecture, node: process.execPath, koffi, user, call: loadNativeCalls(koffi) };
-  return runProbe(profile, { site, random: (octets) => randomBytes(octets), env: { HOME: '/' } });
+  const user = root ? await allocateUser() : undefined;
+  const site = {
+    architecture,
+    node: process.execPath,
+    koffi,
+    user: user?.id,
+    call: loadNativeCalls(koffi),
+  };
+  try {
+    return await runProbe(profile, { site, random: (octets) => randomBytes(octets), env: { HOME: '/' } });
+  } finally {
+    user?.release();
+  }
 }
 
 const everyCall = compileSeccomp(
@@ -192,6 +193,43 @@ describe('the choice of a driver', () => {
   });
   it('has the profiles uds and cuda under bubblewrap alone', () => {
     expect(() => build('none', 'uds')).toThrow(expect.objectContaining({ code: 'sandbox_program_invalid' }));
+  });
+});
+
+describe('a device', () => {
+  const limits = { memoryBytes: 1 << 30, processes: 512, openFiles: 256 };
+  const withDevice = (device: string, kind: ProfileKind = 'cuda') =>
+    buildProfile({
+      driver: 'bubblewrap',
+      binary: { path: '/usr/bin/bwrap', sha256: '' },
+      ...{ landlockAbi: 0, kind, devices: [device], architecture, readOnly: [], limits, ownUser: true },
+    });
+  it('is one by which CUDA computes', () => {
+    for (const name of ['nvidia0', 'nvidia15', 'nvidiactl', 'nvidia-uvm'])
+      expect(withDevice(`/dev/${name}`).bubblewrap?.after).toContain(`/dev/${name}`);
+  });
+  it.each([
+    ...['/dev/sev-guest', '/dev/tdx_guest', '/dev/tpm0', '/dev/mem', '/dev/vsock', '/dev/kvm', '/dev/vda'],
+    ...['/dev/nvidia-uvm-tools', '/dev/nvidia-modeset', '/dev/nvidia-caps/nvidia-cap1', '/dev/nvidia0/..'],
+    ...['/dev/../etc/shadow', 'nvidia0', '/etc/shadow', '/dev/nvidia0\n', '/'],
+  ])('is not %j', (device) => {
+    expect(() => withDevice(device)).toThrow(expect.objectContaining({ code: 'sandbox_program_invalid' }));
+  });
+  it('is for the kind cuda alone', () => {
+    expect(() => withDevice('/dev/nvidia0', 'uds')).toThrow(
+      expect.objectContaining({ code: 'sandbox_program_invalid' }),
+    );
+  });
+  it('is what its name says', () => {
+    expect(() => checkDeviceFiles(['/dev/null'])).not.toThrow();
+    expect(() => checkDeviceFiles(['/dev/nvidia77'])).toThrow(
+      expect.objectContaining({ code: 'sandbox_unavailable' }),
+    );
+    // a link to a device, as /dev/fd and /dev/stdin are
+    for (const path of ['/dev/stdin', '/dev', '/etc/passwd'])
+      expect(() => checkDeviceFiles([path])).toThrow(
+        expect.objectContaining({ code: 'sandbox_program_invalid' }),
+      );
   });
 });
 

@@ -1,5 +1,7 @@
 // What this machine can run of the sandbox tests.
 
+import { readFileSync } from 'node:fs';
+import { USER_RANGE } from '../../../../backend/engine/sandbox/allocate-user.ts';
 import { requireBubblewrap, requireGvisor } from '../../../../backend/engine/sandbox/find-binary.ts';
 import { MINIMUM_LANDLOCK_ABI } from '../../../../backend/engine/sandbox/landlock-rules.ts';
 import {
@@ -40,3 +42,13 @@ export const drivers: readonly { readonly driver: Exclude<Driver, 'none'>; reado
 
 /** For the titles of tests that need it. */
 export const needsLandlock = hasLandlock ? '' : ' (skipped: this kernel has no Landlock ABI 3)';
+
+/** The user of a process, as the host sees it. */
+export function userOf(pid: number): number {
+  return Number(/^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
+}
+
+/** Whether a sandbox of a root caller may have this user. */
+export function isOwnUser(user: unknown): boolean {
+  return typeof user === 'number' && user >= USER_RANGE.first && user <= USER_RANGE.last;
+}

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
+import { allocateUser } from '../../../../backend/engine/sandbox/allocate-user.ts';
 import { compileSeccomp } from '../../../../backend/engine/sandbox/compile-seccomp.ts';
 import { handledByLandlock } from '../../../../backend/engine/sandbox/landlock-rules.ts';
 import { loadNativeCalls, locateKoffi } from '../../../../backend/engine/sandbox/native-calls.ts';
@@ -10,10 +11,11 @@ import type { Guarantee, ProbeReport } from '../../../../backend/engine/sandbox/
 import { listSyscallRules } from '../../../../backend/engine/sandbox/seccomp-profile.ts';
 import { architecture, hasLandlock, landlockAbi, needsLandlock } from './machine.ts';
 
-const user = process.getuid?.() === 0 ? 65534 : undefined;
+const user = process.getuid?.() === 0 ? await allocateUser() : undefined;
 const koffi = hasLandlock ? locateKoffi(architecture) : '';
 const call = hasLandlock ? loadNativeCalls(koffi) : () => -1;
-const site = { architecture, node: process.execPath, koffi, user, call } as const;
+const site = { architecture, node: process.execPath, koffi, user: user?.id, call } as const;
+afterAll(() => user?.release());
 
 function probe(profile: Profile): Promise<ProbeReport> {
   return runProbe(profile, { site, random: (octets) => randomBytes(octets), env: { HOME: '/' } });

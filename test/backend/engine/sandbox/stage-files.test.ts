@@ -11,7 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { canReach, stageFiles } from '../../../../backend/engine/sandbox/stage-files.ts';
+import { canReach, isInMemory, stageFiles } from '../../../../backend/engine/sandbox/stage-files.ts';
+import { sweepEmptyFiles, sweepLeftovers } from '../../../../backend/engine/sandbox/sweep-leftovers.ts';
 
 const NOBODY = 65534;
 const isRoot = process.getuid?.() === 0;
@@ -73,3 +74,42 @@ it('leaves reachable files where they are', () => {
   expect(staged.at('/dev/null')).toBe('/dev/null');
   expect(staged.inText('/dev/null')).toBe('/dev/null');
 });
+
+it('sweeps what a dead process left, and nothing else', () => {
+  const parent = mkdtempSync('/tmp/cloister-test-');
+  const gone = spawnSync('/bin/true').pid;
+  const at = (name: string) => join(parent, name);
+  for (const name of [`run-${gone}-a`, `run-${process.pid}-b`, `other-${gone}`, 'run-x']) mkdirSync(at(name));
+  for (const name of [`mark-${gone}-a`, `mark-${process.pid}-b`]) writeFileSync(at(name), '');
+  writeFileSync(at(`mark-${gone}-full`), 'somebody’s');
+  writeFileSync(at(`run-${gone}-file`), '');
+  sweepLeftovers(parent, 'run-');
+  sweepEmptyFiles(parent, 'mark-');
+  expect(readdirSync(parent).sort()).toEqual(
+    [
+      `mark-${gone}-full`,
+      `mark-${process.pid}-b`,
+      `other-${gone}`,
+      `run-${gone}-file`,
+      `run-${process.pid}-b`,
+      'run-x',
+    ].sort(),
+  );
+  sweepLeftovers(join(parent, 'not there'), 'run-');
+  rmSync(parent, { recursive: true });
+});
+
+const memory = ['/dev/shm', '/run'].find((folder) => existsSync(folder) && isInMemory(folder));
+const apart =
+  memory === undefined || isInMemory('/var/tmp') ? ' (skipped: no memory-backed folder beside /var/tmp)' : '';
+it.skipIf(apart !== '' || process.getuid?.() !== 0)(
+  `never copies to disk what lies in memory, as decrypted weights do${apart}`,
+  () => {
+    const folder = mkdtempSync(join(memory ?? '/', 'cloister-test-'));
+    writeFileSync(join(folder, 'weights'), 'plain', { mode: 0o400 });
+    expect(() => stageFiles([join(folder, 'weights')], NOBODY)).toThrow(
+      expect.objectContaining({ code: 'sandbox_unavailable' }),
+    );
+    rmSync(folder, { recursive: true });
+  },
+);
