@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command `cloister`: verify a node, or give every language a sealed OpenAI endpoint on loopback.
+// The command `cloister`: verify a node, give every language a sealed OpenAI endpoint on loopback, encrypt a model's weights.
 
 import { parseArgs } from 'node:util';
 import { createCloister } from '../client/create-cloister.ts';
@@ -8,10 +8,12 @@ import { startLocalEndpoint } from './local-endpoint.ts';
 import { readPolicy } from './read-policy.ts';
 import { Terminal } from './terminal.ts';
 import { verifyCommand } from './verify-command.ts';
+import { weightsCommand } from './weights-command.ts';
 
 const USAGE = `examples
   cloister verify https://edge.example --policy policy.json
   cloister proxy https://edge.example --policy policy.json --port 8788
+  cloister weights encrypt model.gguf model.gguf.sealed --key model.key --new-key
 
 commands
   verify URL|FILE   verify the nodes of an edge, or one saved bundle, step by step
@@ -23,6 +25,11 @@ commands
     --policy FILE     what you trust
     --port N          default 8788
     CLOISTER_API_KEY  the edge credential (environment)
+  weights encrypt IN OUT --key FILE   encrypt a model's weights; only attested nodes get the key (docs/weights.md)
+    --new-key         make the key first; FILE must not exist, nobody but you may read it
+    --json            one JSON object
+  weights decrypt IN OUT --key FILE   the weights again, verified whole
+  weights inspect FILE [--json]       what an encrypted file says of itself; needs no key
 
 exit codes
   0 ok, 1 error, 2 usage, 3 collateral unavailable, 4 verification failed, 5 policy refused`;
@@ -31,6 +38,13 @@ const DEFAULT_PORT = 8788;
 const terminal = new Terminal(process.stdout, process.stderr, process.env);
 
 async function main(): Promise<void> {
+  const [room, ...words] = process.argv.slice(2);
+  if (room === 'weights' && !words.includes('--help') && !words.includes('-h')) {
+    const interrupted = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.once(signal, () => interrupted.abort(new Error('interrupted')));
+    return weightsCommand(words, { terminal, screen: process.stderr, signal: interrupted.signal });
+  }
   const { values, positionals } = read();
   const [command, target] = positionals;
   if (values.help || command === undefined) {

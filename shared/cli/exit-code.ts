@@ -2,6 +2,7 @@
 
 import { PolicyError } from '../verifier/policy.ts';
 import { isPolicyCode, VerificationError } from '../verifier/verification-error.ts';
+import { WeightsError, type WeightsErrorCode } from '../weights/weights-error.ts';
 
 export const EXIT = {
   ok: 0,
@@ -11,6 +12,16 @@ export const EXIT = {
   verificationFailed: 4,
   policyRefused: 5,
 } as const;
+
+/** Refusals that say the file is not the authentic whole; the others are of its reading or writing. */
+const FORGED: ReadonlySet<WeightsErrorCode> = new Set<WeightsErrorCode>([
+  'weights_header_malformed',
+  'weights_key_wrong',
+  'weights_truncated',
+  'weights_trailing_octets',
+  'weights_chunk_forged',
+  'weights_digest_mismatch',
+]);
 
 /** The command line is not what the usage says. */
 export class UsageError extends Error {
@@ -22,5 +33,9 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError || error instanceof PolicyError) return EXIT.usage;
   if (error instanceof VerificationError)
     return isPolicyCode(error.code) ? EXIT.policyRefused : EXIT.verificationFailed;
+  if (error instanceof WeightsError) {
+    if (error.code === 'weights_key_malformed') return EXIT.usage;
+    if (FORGED.has(error.code)) return EXIT.verificationFailed;
+  }
   return EXIT.error;
 }
