@@ -2,8 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { serve } from '@hono/node-server';
 import { toBase64url } from '../shared/bytes/base64url.ts';
 import type { Bytes } from '../shared/bytes/concat.ts';
 import { parseDeployment } from '../shared/manifest/deployment.ts';
@@ -174,7 +174,7 @@ async function main(): Promise<void> {
     log,
   });
   const { host: hostname, port } = config.listen;
-  const server = serve({ fetch: adapter.fetch, hostname, port });
+  const server = createServer(adapter.listener).listen(port, hostname);
   await new Promise((resolve) => server.once('listening', resolve));
   const address = config.address ?? `http://${hostname}:${(server.address() as AddressInfo).port}`;
 

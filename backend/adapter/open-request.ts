@@ -4,6 +4,7 @@ import type { Bytes } from '../../shared/bytes/concat.ts';
 import type { FieldLines } from '../../shared/sealing/bhttp-fields.ts';
 import { decodeBhttpRequest } from '../../shared/sealing/bhttp-request.ts';
 import type { GatewayKey } from '../../shared/sealing/gateway-key.ts';
+import type { OctetSource } from '../../shared/sealing/octet-reader.ts';
 import { receiveRequest } from '../../shared/sealing/open-request.ts';
 import type { SealingProvider } from '../../shared/sealing/provider.ts';
 import type { ResponseSealer } from '../../shared/sealing/response-sealer.ts';
@@ -53,7 +54,7 @@ export interface Opening {
  */
 export async function openRequest(
   type: SealedRequestType,
-  body: ReadableStream<Uint8Array>,
+  body: OctetSource,
   node: Opening,
   maxBodyBytes: number = LIMIT.sealedRequestBytes,
 ): Promise<OpenedRequest> {
@@ -61,7 +62,7 @@ export async function openRequest(
   try {
     const received = await receiveRequest({
       type,
-      body: watched.stream,
+      body: watched,
       findKey: (keyId) => node.findKey(keyId)?.key,
       beforeDecapsulation: (enc, key) => reserve(enc, key, node),
       maxPlaintextBytes: LIMIT.sealedRequestBytes,

@@ -1,41 +1,47 @@
 // A sealed request's body whose end is watched, so that every failure to open it is answered at the same time after that end.
 
+import type { OctetSource } from '../../shared/sealing/octet-reader.ts';
+
 /**
  * Failures are answered this long after the body's last octet, or at the next multiple of it. It is many times what opening a prompt takes,
  * so what was done until the failure, or left undone, is over by then and shows nowhere.
  */
 const FAILURE_TICK_MILLISECONDS = 5;
 
+/** Deliveries read before they are asked for: with two, the end of a body in one piece is known before its key is used. */
+const READ_AHEAD = 2;
+
+type Delivery = Awaited<ReturnType<OctetSource['read']>>;
+
 /** Passes a body on, and remembers when it ended and how long it was. */
-export class WatchedBody {
-  /** The body; read it instead of the original. */
-  readonly stream: ReadableStream<Uint8Array>;
+export class WatchedBody implements OctetSource {
+  readonly #source: OctetSource;
   readonly #maxBytes: number;
+  readonly #ahead: Promise<Delivery>[] = [];
   #bytes = 0;
   #endedAt: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #tick: Promise<void> | undefined;
 
-  constructor(body: ReadableStream<Uint8Array>, maxBytes: number) {
-    const reader = body.getReader();
+  constructor(source: OctetSource, maxBytes: number) {
+    this.#source = source;
     this.#maxBytes = maxBytes;
-    this.stream = new ReadableStream<Uint8Array>(
-      {
-        pull: async (controller) => {
-          const { done, value } = await reader.read();
-          if (done) {
-            this.#end();
-            controller.close();
-          } else {
-            this.#bytes += value.length;
-            controller.enqueue(value);
-          }
-        },
-        cancel: (reason) => reader.cancel(reason),
-      },
-      // Two ahead, so that the end of a body in one piece is known before its key is used, and the tick counts from its arrival.
-      { highWaterMark: 2 },
-    );
+    this.#readAhead();
+  }
+
+  /** The next delivery. The tick counts from the arrival of the end, whenever that is asked for. */
+  read(): Promise<Delivery> {
+    this.#readAhead();
+    const next = this.#ahead.shift();
+    this.#readAhead();
+    return next ?? Promise.resolve({ done: true });
+  }
+
+  /** Nothing is locked. */
+  releaseLock(): void {}
+
+  cancel(reason?: unknown): Promise<void> {
+    return this.#source.cancel(reason);
   }
 
   /** Whether the body was longer than it may be. Known for certain after its end, or after `failUniformly`. */
@@ -49,10 +55,9 @@ export class WatchedBody {
    */
   async failUniformly(): Promise<void> {
     if (this.#endedAt === undefined) {
-      const reader = this.stream.getReader();
       try {
-        while (!this.tooLarge && !(await reader.read()).done);
-        if (this.tooLarge) await reader.cancel();
+        while (!this.tooLarge && !(await this.read()).done);
+        if (this.tooLarge) await this.cancel();
       } catch {
         // The client left in the middle: nobody waits for an answer.
       }
@@ -68,7 +73,28 @@ export class WatchedBody {
     clearTimeout(this.#timer);
   }
 
+  #readAhead(): void {
+    while (this.#ahead.length < READ_AHEAD && this.#endedAt === undefined) {
+      const before = this.#ahead.at(-1);
+      const next =
+        before === undefined
+          ? this.#next()
+          : before.then((delivery) => (delivery.done ? delivery : this.#next()));
+      // Its failure shows when its turn comes.
+      next.catch(() => undefined);
+      this.#ahead.push(next);
+    }
+  }
+
+  async #next(): Promise<Delivery> {
+    const delivery = await this.#source.read();
+    if (delivery.done) this.#end();
+    else this.#bytes += delivery.value.length;
+    return delivery;
+  }
+
   #end(): void {
+    if (this.#endedAt !== undefined) return;
     this.#endedAt = performance.now();
     // Started here and not at the failure, so that it fires at the same time whatever happens in between.
     this.#tick = new Promise((resolve) => {

@@ -4,9 +4,12 @@ import type { Bytes } from '../bytes/concat.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
 import type { MaybePromise } from './provider.ts';
 
+/** Where octets come from: the reader of a stream, or a transport's own, which saves the stream between. */
+export type OctetSource = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read' | 'releaseLock' | 'cancel'>;
+
 /** Pull-based reader. It locks the stream; `release` unlocks it, `cancel` cancels it. */
 export class OctetReader {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: OctetSource;
   readonly #maxOctets: number;
   readonly #refuse: () => Error;
   #held: Uint8Array = new Uint8Array(0);
@@ -17,8 +20,8 @@ export class OctetReader {
    * @param maxOctets what the whole stream may deliver
    * @param refuse the error for one octet more
    */
-  constructor(source: ReadableStream<Uint8Array>, maxOctets: number, refuse: () => Error) {
-    this.#reader = source.getReader();
+  constructor(source: ReadableStream<Uint8Array> | OctetSource, maxOctets: number, refuse: () => Error) {
+    this.#reader = 'getReader' in source ? source.getReader() : source;
     this.#maxOctets = maxOctets;
     this.#refuse = refuse;
   }

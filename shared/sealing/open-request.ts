@@ -8,7 +8,7 @@ import { FINAL_AAD, NON_FINAL_AAD, readChunk, takeHeldChunk } from './chunk-fram
 import { decodeHeader, HEADER_OCTETS, requestInfo, responseLabel } from './encapsulation.ts';
 import { type GatewayKey, isErased, setUpRecipient } from './gateway-key.ts';
 import { GrowingBuffer } from './growing-buffer.ts';
-import { OctetReader } from './octet-reader.ts';
+import { OctetReader, type OctetSource } from './octet-reader.ts';
 import type { SealingProvider } from './provider.ts';
 import { responseNonceOctets } from './response-keys.ts';
 import { makeResponseSealer, type ResponseSealer } from './response-sealer.ts';
@@ -29,7 +29,7 @@ export interface ReceivedRequest {
 export interface ReceiveRequestOptions {
   readonly type: SealedRequestType;
   /** Read to its end on success. On failure it is unlocked where it stands: the caller cancels or drains it as its transport wants. */
-  readonly body: ReadableStream<Uint8Array>;
+  readonly body: ReadableStream<Uint8Array> | OctetSource;
   readonly findKey: (keyId: number) => GatewayKey | undefined;
   /** Runs after the cheap checks and before any public-key work: the place to reserve `enc` against replay. Its throw passes through. */
   readonly beforeDecapsulation?: (enc: Bytes, key: GatewayKey) => void | Promise<void>;

@@ -1,8 +1,8 @@
 // The node's adapter on loopback with an engine that answers at once: what is left is sealing and HTTP.
 
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { serve } from '@hono/node-server';
 import { Admission } from '../../backend/adapter/admission.ts';
 import { createAdapter } from '../../backend/adapter/create-adapter.ts';
 import { GenerationMemory } from '../../backend/adapter/generation-memory.ts';
@@ -67,7 +67,7 @@ export async function startLoopbackAdapter(options: {
     slots: 64,
     log: () => undefined,
   });
-  const server = serve({ fetch: adapter.fetch, hostname: '127.0.0.1', port: 0 });
+  const server = createServer(adapter.listener).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;
   const ticket = await makeTicket(await importTicketKey(ticketKey), {

@@ -188,6 +188,16 @@ export async function startNode(options: NodeOptions = {}) {
     replays,
     generations,
     onChanged: (listener: () => void) => listeners.push(listener),
+    /** The adapter for a server of Node's. */
+    listener: adapter.listener,
+    /** A ticket that admits a request. */
+    ticket: async (maxRequestBytes = 1 << 20): Promise<string> =>
+      makeTicket(await importTicketKey(ticketKey), {
+        account: 'acct',
+        request: 'req',
+        maxRequestBytes,
+        expires: Math.floor(now().getTime() / 1000) + 60,
+      }),
     /** POSTs sealed octets as the relay does; `ticket` replaces a good one. */
     async post(
       body: Uint8Array<ArrayBuffer> | ArrayBuffer | ReadableStream<Uint8Array>,
@@ -195,18 +205,14 @@ export async function startNode(options: NodeOptions = {}) {
       ticket?: string,
       maxRequestBytes = 1 << 20,
     ): Promise<Response> {
-      const good = async () =>
-        makeTicket(await importTicketKey(ticketKey), {
-          account: 'acct',
-          request: 'req',
-          maxRequestBytes,
-          expires: Math.floor(now().getTime() / 1000) + 60,
-        });
       return adapter.fetch(
         new Request(`http://node${GATEWAY_PATH}`, {
           method: 'POST',
           body,
-          headers: { 'content-type': type, 'cloister-ticket': ticket ?? (await good()) },
+          headers: {
+            'content-type': type,
+            'cloister-ticket': ticket ?? (await node.ticket(maxRequestBytes)),
+          },
           duplex: 'half',
         } as RequestInit),
       );
