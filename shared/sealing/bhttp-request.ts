@@ -133,7 +133,7 @@ class Cursor {
   }
 
   knownContent(): Bytes {
-    return this.#atEnd() ? new Uint8Array(0) : (this.#take(this.varint()).slice() as Bytes);
+    return this.#atEnd() ? new Uint8Array(0) : concat(this.#take(this.varint()));
   }
 
   indeterminateContent(): Bytes {

@@ -1,6 +1,6 @@
 // Reads a binary HTTP response from a stream: interim responses and head first, content as it arrives (RFC 9292).
 
-import type { Bytes } from '../bytes/concat.ts';
+import { type Bytes, concat } from '../bytes/concat.ts';
 import { checkField, decodeByteString, type FieldLines, FRAMING, isEndToEndField } from './bhttp-fields.ts';
 import { OctetReader } from './octet-reader.ts';
 import { SealingError } from './sealing-error.ts';
@@ -55,8 +55,9 @@ function contentStream(reader: OctetReader, parser: ResponseParser): ReadableStr
         try {
           const piece = await parser.content();
           if (piece !== undefined) {
-            // A copy: the piece may lie in a buffer that still holds what follows, and the consumer may transfer it.
-            controller.enqueue(piece.slice());
+            // A copy: the piece may lie in a buffer that still holds what follows, and the consumer may transfer it. Not by
+            // `slice`, which on Node's Buffer copies nothing.
+            controller.enqueue(concat(piece));
             return;
           }
           reader.release();

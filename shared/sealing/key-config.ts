@@ -66,7 +66,7 @@ export function parseKeyConfigList(list: Uint8Array): readonly KeyConfig[] {
     if (offset + 2 > list.length) throw malformed();
     const end = offset + 2 + view.getUint16(offset);
     if (end > list.length) throw malformed();
-    const config = parseKeyConfig(list.slice(offset + 2, end) as Bytes);
+    const config = parseKeyConfig(concat(list.subarray(offset + 2, end)));
     if (config !== undefined) configs.push(config);
     offset = end;
   }

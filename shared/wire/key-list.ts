@@ -1,6 +1,6 @@
 // Splits an `application/ohttp-keys` list into its key configurations, for those who route by them and open nothing.
 
-import type { Bytes } from '../bytes/concat.ts';
+import { type Bytes, concat } from '../bytes/concat.ts';
 import { LIMIT } from './limits.ts';
 
 /** One key configuration (RFC 9458 section 3.1) as far as a relay needs it. */
@@ -42,7 +42,7 @@ export function splitKeyList(list: Uint8Array): readonly ListedKey[] {
     if (list.length - offset < 2) throw new KeyListError();
     const end = offset + 2 + u16(list, offset);
     if (end > list.length) throw new KeyListError();
-    keys.push(readConfig(list.slice(offset + 2, end)));
+    keys.push(readConfig(concat(list.subarray(offset + 2, end))));
     offset = end;
   }
   return keys;
