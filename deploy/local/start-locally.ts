@@ -4,7 +4,6 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sweepLeftovers } from '../../backend/engine/sandbox/sweep-leftovers.ts';
-import { sweepLeftovers } from '../../backend/engine/sandbox/sweep-leftovers.ts';
 import { defaultThreads } from '../../backend/engine/start-engine.ts';
 import { DEFAULT_MODEL } from '../../backend/engine/weights/model-catalogue.ts';
 import type { SimulatedFault } from '../../backend/tee/simulated/faults.ts';
@@ -81,8 +80,6 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
   const runFolder = join(FOLDER.runs, String(process.pid));
   await rm(runFolder, { recursive: true, force: true });
   await mkdir(runFolder, { recursive: true, mode: 0o700 });
-  // of starts that were killed: each folder has its process's number
-  sweepLeftovers(FOLDER.runs, '');
   // of starts that were killed: each folder has its process's number
   sweepLeftovers(FOLDER.runs, '');
   let node: LocalNode | undefined;
