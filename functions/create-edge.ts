@@ -6,6 +6,7 @@ import type { Bytes } from '../shared/bytes/concat.ts';
 import { LIMIT } from '../shared/wire/limits.ts';
 import { DIRECTORY_PATH, GATEWAY_PATH, HEALTH_PATH, MODELS_PATH } from '../shared/wire/routes.ts';
 import type { Bindings } from './bindings.ts';
+import { askNonce } from './directory/ask-nonce.ts';
 import { BundleCache } from './directory/bundle-cache.ts';
 import type { Pool } from './directory/pool.ts';
 import { type RegistrationContext, registerNode, removeNode } from './directory/register-node.ts';
@@ -107,6 +108,18 @@ export function createEdge(runtime: EdgeRuntime): Hono<EdgeEnvironment> {
   app.options(DIRECTORY_PATH, () => preflight('GET, OPTIONS'));
   app.get(DIRECTORY_PATH, async (c) => listNodes(await routesOf(c), c.req.query('pool')));
   app.all(DIRECTORY_PATH, () => refuseMethod('GET, HEAD, OPTIONS'));
+
+  const nonces = `${DIRECTORY_PATH}/:node/nonces/:nonce` as const;
+  app.options(nonces, () => preflight('GET, OPTIONS'));
+  app.get(nonces, async (c) => {
+    const now = runtime.now();
+    const { node, nonce } = c.req.param();
+    const route = await table.find(reader(c), now, (routes) => routes.find((each) => each.node === node));
+    const { requestId } = c.var;
+    const context = { requestId, now, fetch: runtime.fetch, limiter: c.env.NONCE_LIMIT };
+    return askNonce(c.req.raw, route, nonce, context);
+  });
+  app.all(nonces, () => refuseMethod('GET, HEAD, OPTIONS'));
 
   const nodePath = `${DIRECTORY_PATH}/:node` as const;
   app.options(nodePath, () => preflight('GET, OPTIONS'));

@@ -9,12 +9,15 @@ import { MEDIA_TYPE } from '../../shared/wire/media-types.ts';
 import { publicErrorResponse } from '../../shared/wire/public-error.ts';
 import { DIRECTORY_PATH, GATEWAY_PATH, HEALTH_PATH, INFERENCE_PREFIX } from '../../shared/wire/routes.ts';
 import { IncomingBody } from './incoming-body.ts';
+import { addNonceRoute, type FreshBundle } from './nonce-route.ts';
 import { Refusal } from './refusal.ts';
 import { makeSealedRoute, type SealedRouteParts } from './sealed-route.ts';
 import { answerResponse, sendAnswer } from './send-answer.ts';
 
 /** What the adapter is made of. */
 export interface AdapterParts extends SealedRouteParts {
+  /** Evidence that answers a nonce; absent: this node offers none. */
+  readonly freshBundle?: FreshBundle;
   /** The current `application/ohttp-keys` list. */
   readonly keyList: () => Bytes;
   /** base64url node id. */
@@ -52,6 +55,9 @@ export function createAdapter(parts: AdapterParts): Adapter {
       headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
     });
   });
+
+  const { freshBundle, node, admission, opening } = parts;
+  if (freshBundle) addNonceRoute(app, { freshBundle, node, admission, now: opening.now });
 
   app.post(GATEWAY_PATH, async (c) => {
     const { headers, body } = c.req.raw;

@@ -10,6 +10,7 @@ export const RENEW_RESULT_SECONDS = 5 * 60;
 /** An epoch with what vouches for it. */
 export interface Affirmation {
   readonly result: string;
+  readonly parts: AttestationBundle;
   /** The bundle with that result: exact octets, to be pushed and handed out. */
   readonly bundle: ReturnType<typeof encodeBundle>;
   readonly issuedAt: Date;
@@ -42,7 +43,7 @@ export class Affirmations {
       ...(service === undefined ? {} : { service }),
       result,
     };
-    const affirmation = { result, bundle: encodeBundle(parts), issuedAt: now };
+    const affirmation = { result, parts, bundle: encodeBundle(parts), issuedAt: now };
     this.#latest.set(epoch, affirmation);
     return affirmation;
   }

@@ -3,10 +3,7 @@
 import { toBase64url } from '../../shared/bytes/base64url.ts';
 import type { Bytes } from '../../shared/bytes/concat.ts';
 import { type AttestationBundle, encodeBundle } from '../../shared/evidence/bundle.ts';
-import { deviceDigestOf } from '../../shared/evidence/device-evidence.ts';
 import { coreDigest, encodeCore, type NodeCore } from '../../shared/evidence/node-core.ts';
-import { encodeStatement, quoteDataOf, reportDataOf } from '../../shared/evidence/node-statement.ts';
-import { gpuNonceOf } from '../../shared/evidence/nvidia-report.ts';
 import { deploymentDigest, parseDeployment } from '../../shared/manifest/deployment.ts';
 import { manifestDigest } from '../../shared/manifest/manifest.ts';
 import { type GatewayKey, generateGatewayKey } from '../../shared/sealing/gateway-key.ts';
@@ -14,6 +11,7 @@ import { encodeKeyConfigList } from '../../shared/sealing/key-config.ts';
 import type { SealingProvider } from '../../shared/sealing/provider.ts';
 import { HYBRID_SUITE, X25519_SUITE } from '../../shared/sealing/suite.ts';
 import type { DeviceDriver, TeeDriver } from '../tee/tee-driver.ts';
+import { vouchForCore } from './vouch-for-core.ts';
 
 const FRESHNESS_OCTETS = 32;
 /** A client's clock may be this far behind the node's before a fresh core looks not yet valid. */
@@ -24,12 +22,16 @@ export interface Epoch {
   readonly keys: readonly GatewayKey[];
   /** `application/ohttp-keys`. */
   readonly keyList: Bytes;
+  /** The core's exact octets. */
+  readonly core: Bytes;
   /** base64url. */
   readonly coreDigest: string;
   /** The attestation bundle before anybody vouched for the node: manifest, statement and evidence. */
   readonly parts: AttestationBundle;
   /** Its exact octets. */
   readonly bundle: Bytes;
+  /** Of the core. */
+  readonly notBefore: Date;
   readonly notAfter: Date;
 }
 
@@ -59,7 +61,7 @@ export async function makeEpoch(
     readonly usedKeyIds: ReadonlySet<number>;
   },
 ): Promise<Epoch> {
-  const { tee, devices: deviceDriver, provider, random, now, lifeSeconds } = options;
+  const { tee, devices, provider, random, now, lifeSeconds } = options;
   const used = new Set(options.usedKeyIds);
   const keys: GatewayKey[] = [];
   for (const suite of [HYBRID_SUITE, X25519_SUITE]) {
@@ -84,35 +86,17 @@ export async function makeEpoch(
     notBefore,
     notAfter,
   });
-  const digest = await coreDigest(core);
-  const freshness = random(FRESHNESS_OCTETS);
-  // The devices speak first: the CPU's report names their evidence by its hash.
-  const devices = (await deviceDriver?.attest(await gpuNonceOf(digest, freshness))) ?? [];
-  const statement = encodeStatement({
-    version: 1,
-    core,
-    freshness: { kind: 'epoch', value: freshness },
-    devices: await Promise.all(
-      devices.map(async (device) => ({ kind: device.kind, sha256: await deviceDigestOf(device) })),
-    ),
-    notBefore,
-    notAfter,
-  });
-  const evidence = await tee.attest({
-    reportData: await reportDataOf(statement),
-    quoteData: await quoteDataOf(statement),
-  });
-  const parts: AttestationBundle = {
-    version: 1,
-    manifest: identity.manifest,
-    node: { statement, evidence: [evidence], ...(devices.length === 0 ? {} : { devices }) },
-  };
+  const freshness = { kind: 'epoch', value: random(FRESHNESS_OCTETS) } as const;
+  const node = await vouchForCore({ core, freshness, notBefore, notAfter }, { tee, devices });
+  const parts: AttestationBundle = { version: 1, manifest: identity.manifest, node };
   return {
     keys,
     keyList,
-    coreDigest: toBase64url(digest),
+    core,
+    coreDigest: toBase64url(await coreDigest(core)),
     parts,
     bundle: encodeBundle(parts),
+    notBefore,
     notAfter,
   };
 }

@@ -18,10 +18,10 @@ export function checkDeclaredLength(headers: Headers, limitBytes: number): numbe
 }
 
 /**
- * Reads a body whole. For registrations, which are checked before anything is done with them; never for sealed requests.
+ * Reads a body whole. For registrations and evidence, which are checked before anything is done with them; never for sealed requests.
  * @throws Refusal `request_too_large` as soon as the limit is passed.
  */
-export async function readWithin(request: Request, limitBytes: number): Promise<Bytes> {
+export async function readWithin(request: Request | Response, limitBytes: number): Promise<Bytes> {
   checkDeclaredLength(request.headers, limitBytes);
   let total = 0;
   const parts: Uint8Array[] = [];

@@ -1,9 +1,10 @@
 // Asks the edge's directory for nodes and their bundles. Everything it returns is unverified.
 
+import { toBase64url } from '../bytes/base64url.ts';
 import type { Bytes } from '../bytes/concat.ts';
 import type { DirectoryListing, ListedNode } from '../wire/directory-listing.ts';
 import { LIMIT } from '../wire/limits.ts';
-import { DIRECTORY_PATH } from '../wire/routes.ts';
+import { DIRECTORY_PATH, noncePath } from '../wire/routes.ts';
 import { CloisterError } from './cloister-error.ts';
 
 /** What of a listed node the client uses; a hint until its bundle is verified. */
@@ -50,6 +51,17 @@ export async function fetchBundle(
   signal?: AbortSignal,
 ): Promise<Bytes> {
   return get(`${origin}${DIRECTORY_PATH}/${node}`, fetchEdge, LIMIT.bundleBytes, signal);
+}
+
+/** A bundle of one node whose statement answers this nonce: the one request of the directory that reaches the node. */
+export async function fetchFreshBundle(
+  origin: string,
+  node: string,
+  nonce: Uint8Array,
+  fetchEdge: typeof fetch,
+  signal?: AbortSignal,
+): Promise<Bytes> {
+  return get(`${origin}${noncePath(node, toBase64url(nonce))}`, fetchEdge, LIMIT.bundleBytes, signal);
 }
 
 async function get(

@@ -64,6 +64,16 @@ export const PUBLIC_ERRORS = {
     type: 'server_error',
     message: 'The node did not answer in time. Whether it started is not known.',
   },
+  rate_limited: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: 'Too many requests. Nothing was started. Ask again later.',
+  },
+  evidence_unavailable: {
+    status: 503,
+    type: 'server_error',
+    message: 'The node gives no fresh evidence now. Nothing was started. Ask again later.',
+  },
   registration_refused: {
     status: 403,
     type: 'authentication_error',

@@ -6,6 +6,11 @@ export const GATEWAY_PATH = '/.well-known/ohttp-gateway';
 /** Directory of nodes: `GET` lists (public, `?pool=`), `GET /{node}` gives one bundle, `PUT /{node}` registers. */
 export const DIRECTORY_PATH = '/directory/nodes';
 
+/** `GET`: a bundle whose statement answers this nonce (base64url, 32 octets). Same path at edge and node; never cached. */
+export function noncePath(node: string, nonce: string): string {
+  return `${DIRECTORY_PATH}/${node}/nonces/${nonce}`;
+}
+
 /** Pools and their models, as the nodes registered them: unsealed and therefore only a hint. */
 export const MODELS_PATH = '/v1/models';
 

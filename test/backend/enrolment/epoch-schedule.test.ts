@@ -42,6 +42,8 @@ async function schedule(over: { make?: () => void; lengths?: typeof lengths } = 
         coreDigest: `core ${keyId}`,
         parts: { version: 1, manifest: none, node: { statement: none, evidence: [] } },
         bundle: none,
+        core: none,
+        notBefore: clock.now,
         notAfter: clock.now,
       };
     },
