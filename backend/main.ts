@@ -13,6 +13,7 @@ import { Admission } from './adapter/admission.ts';
 import { DEFAULT_PACING } from './adapter/answer-request.ts';
 import { createAdapter } from './adapter/create-adapter.ts';
 import { CacheSalts } from './adapter/dialects/cache-salt.ts';
+import { checkSurface } from './adapter/dialects/check-surface.ts';
 import { ENGINE_TRAITS } from './adapter/dialects/engine-traits.ts';
 import { EngineCadence } from './adapter/engine-cadence.ts';
 import { GenerationMemory } from './adapter/generation-memory.ts';
@@ -71,6 +72,7 @@ async function main(): Promise<void> {
   if (entry === undefined) throw new Error(`the manifest has no deployment named ${config.deployment}`);
   const deploymentDocument = deploymentOctets(entry);
   const deployment = parseDeployment(deploymentDocument);
+  checkSurface(deployment);
 
   const engineDigest = digestEngine(listEngineFiles(), config.tee.measured_folder);
   if (engineDigest !== deployment.engine.digest)

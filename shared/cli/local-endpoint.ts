@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CloisterError } from '../client/cloister-error.ts';
+import { CloisterError, type CloisterErrorCode } from '../client/cloister-error.ts';
 import type { Cloister } from '../client/create-cloister.ts';
 import { VerificationError } from '../verifier/verification-error.ts';
 import { LIMIT } from '../wire/limits.ts';
@@ -11,7 +11,15 @@ import { INFERENCE_PREFIX } from '../wire/routes.ts';
 
 const LOOPBACK = '127.0.0.1';
 const HEADERS_MILLISECONDS = 10_000;
-const PASSED_UP = ['content-type', 'accept', 'idempotency-key'];
+const PASSED_UP = [
+  'content-type',
+  'accept',
+  'idempotency-key',
+  'anthropic-version',
+  'anthropic-beta',
+  // Says that an SDK tries again, so that the client goes on with what it had begun.
+  'x-stainless-retry-count',
+];
 const PASSED_DOWN = [
   'content-type',
   'cache-control',
@@ -27,9 +35,19 @@ export interface LocalEndpoint {
   close(): Promise<void>;
 }
 
+/** Anthropic's API, whose errors have a shape of their own. */
+const MESSAGES_PATH = '/v1/messages';
+/** What came to nothing because of the request or the policy, and not on the way: asking again would change nothing. */
+const CLIENT_STATUS: Partial<Record<CloisterErrorCode, number>> = {
+  request_unsupported: 413,
+  no_node_available: 503,
+};
+const REFUSED_STATUS = 403;
+const LOST_STATUS = 502;
+
 /**
- * Listens on loopback only and sends every `/v1/…` request through `cloister.fetch`. Any API key, or none, is accepted: the
- * edge credential is the client's. A request whose Host is not this endpoint's own loopback name, or that carries an
+ * Listens on loopback only and sends every `/v1/…` request through `cloister.fetch`. Any API key, or none, is accepted, as
+ * `authorization` or as `x-api-key`, and goes nowhere: the edge credential is the client's. A request whose Host is not this endpoint's own loopback name, or that carries an
  * Origin of another site, is refused before anything else: a web page must not reach a user's prompts by DNS rebinding.
  * `port` 0 takes a free one.
  */
@@ -66,9 +84,8 @@ async function handle(
 ): Promise<void> {
   if (!isOwnHost(request.headers.host, port) || !isOwnOrigin(request.headers.origin, port))
     return sendError(response, 403, 'This endpoint answers programs on this machine only.');
-  // SDKs disagree on whether a base URL ends in /v1; both spellings mean the same here.
-  const { url = '/' } = request;
-  const path = url.startsWith(INFERENCE_PREFIX) ? url : INFERENCE_PREFIX + url.slice(1);
+  // SDKs disagree on whether a base URL ends in /v1; every spelling means the same here.
+  const path = INFERENCE_PREFIX + (request.url ?? '/').replace(/^\/(?:v1\/)*/, '');
   const body = await readBody(request);
   if (body === undefined) return sendError(response, 413, 'The request is larger than this service takes.');
 
@@ -84,7 +101,7 @@ async function handle(
     });
   } catch (error) {
     if (gone.signal.aborted) return;
-    return sendFailure(response, error);
+    return sendFailure(response, error, path.startsWith(MESSAGES_PATH));
   }
   response.writeHead(
     answer.status,
@@ -135,10 +152,14 @@ function pick(
   return headers;
 }
 
-function sendFailure(response: ServerResponse, error: unknown): void {
+// A refusal is a client error: with a server's, or with a lost connection, SDKs would ask again.
+function sendFailure(response: ServerResponse, error: unknown, asMessages: boolean): void {
   if (error instanceof VerificationError || error instanceof CloisterError) {
-    const body = { error: { message: error.message, type: 'cloister_error', param: null, code: error.code } };
-    send(response, 502, body);
+    const { message, code } = error;
+    const body = { error: { message, type: 'cloister_error', param: null, code } };
+    const status =
+      error instanceof VerificationError ? REFUSED_STATUS : (CLIENT_STATUS[error.code] ?? LOST_STATUS);
+    send(response, status, asMessages ? { type: 'error', ...body } : body);
   } else send(response, 500, publicErrorBody('internal_error'));
 }
 

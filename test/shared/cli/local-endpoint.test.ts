@@ -1,8 +1,9 @@
 import { request } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type LocalEndpoint, startLocalEndpoint } from '../../../shared/cli/local-endpoint.ts';
-import { StreamTruncatedError } from '../../../shared/client/cloister-error.ts';
+import { CloisterError, StreamTruncatedError } from '../../../shared/client/cloister-error.ts';
 import type { Cloister } from '../../../shared/client/create-cloister.ts';
+import { VerificationError } from '../../../shared/verifier/verification-error.ts';
 
 let endpoint: LocalEndpoint | undefined;
 afterEach(() => endpoint?.close());
@@ -60,6 +61,67 @@ describe('the local endpoint', () => {
   test('takes a base URL without /v1 too', async () => {
     const url = await start(async (input) => new Response(new URL(String(input)).pathname));
     expect((await ask(url, '/chat/completions')).body).toBe('/v1/chat/completions');
+  });
+
+  test('takes the key of either SDK and passes neither on; of Anthropic’s headers those that mean something', async () => {
+    const seen: Headers[] = [];
+    const url = await start(async (input, init) => {
+      seen.push(new Request(input, init).headers);
+      return new Response('{}');
+    });
+    await ask(url, '/v1/messages', {
+      'x-api-key': 'sk-ant-secret',
+      'anthropic-version': '2023-06-01',
+      'anthropic-beta': 'a',
+      'x-stainless-retry-count': '1',
+      'x-stainless-os': 'Linux',
+      'user-agent': 'me',
+      'content-type': 'application/json',
+    });
+    expect([...(seen[0] as Headers).keys()].sort()).toEqual([
+      'anthropic-beta',
+      'anthropic-version',
+      'content-type',
+      'x-stainless-retry-count',
+    ]);
+    expect(JSON.stringify([...(seen[0] as Headers)])).not.toContain('secret');
+  });
+
+  test.each(['/v1/messages?beta=true', '/messages?beta=true', '/v1/v1/messages?beta=true'])(
+    'finds the route under every base URL: %s',
+    async (path) => {
+      const url = await start(async (input) => {
+        const { pathname, search } = new URL(String(input));
+        return new Response(pathname + search);
+      });
+      expect((await ask(url, path)).body).toBe('/v1/messages?beta=true');
+    },
+  );
+
+  test.each([
+    [
+      'a refused proof',
+      () =>
+        new VerificationError({
+          code: 'policy_surface',
+          violations: [{ code: 'policy_surface', step: 's' }],
+          steps: [],
+        }),
+      403,
+    ],
+    ['a request that cannot be sealed', () => new CloisterError('request_unsupported', 'm'), 413],
+    ['no node', () => new CloisterError('no_node_available', 'm'), 503],
+    ['an edge that is not there', () => new CloisterError('edge_unreachable', 'm'), 502],
+  ])('says in its status what is worth another try: %s', async (_, make, status) => {
+    const url = await start(async () => {
+      throw make();
+    });
+    for (const path of ['/v1/chat/completions', '/v1/messages']) {
+      const answer = await ask(url, path);
+      expect(answer.status).toBe(status);
+      expect(JSON.parse(answer.body)).toMatchObject({ error: { type: 'cloister_error' } });
+      expect(JSON.parse(answer.body).type).toBe(path === '/v1/messages' ? 'error' : undefined);
+    }
   });
 
   test.each([

@@ -3,9 +3,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CacheSalts } from '../../../../backend/adapter/dialects/cache-salt.ts';
+import { checkSurface } from '../../../../backend/adapter/dialects/check-surface.ts';
 import { ENGINE_TRAITS } from '../../../../backend/adapter/dialects/engine-traits.ts';
 import { SERVABLE_ROUTES, translateRequest } from '../../../../backend/adapter/dialects/translate-request.ts';
 import { WITHHELD_MEMBERS } from '../../../../backend/adapter/dialects/withheld-members.ts';
+import { FEATURES } from '../../../../backend/adapter/limits/check-features.ts';
 import { ALL_ROUTES, fixedOffer, refusalOf, translate } from './scripted-chat.ts';
 
 const CHAT = '/v1/chat/completions';
@@ -171,5 +173,15 @@ describe('a route', () => {
       expect(refusalOf(() => translate('/v1/responses', body, offer))).toMatchObject({
         code: 'nothing_retained',
       });
+  });
+});
+
+describe('a surface', () => {
+  test('is attested only when all of it can be served', () => {
+    expect(() => checkSurface({ routes: SERVABLE_ROUTES, features: FEATURES })).not.toThrow();
+    const beyond = { routes: ['POST /slots/0', 'GET /v1/models'], features: ['telepathy'] };
+    expect(() => checkSurface(beyond)).toThrowError(
+      expect.objectContaining({ code: 'surface_not_servable', names: ['POST /slots/0', 'telepathy'] }),
+    );
   });
 });
