@@ -18,6 +18,7 @@ import { ENGINE_TRAITS } from './adapter/dialects/engine-traits.ts';
 import { EngineCadence } from './adapter/engine-cadence.ts';
 import { GenerationMemory } from './adapter/generation-memory.ts';
 import { ReplayMemory } from './adapter/replay-memory.ts';
+import { admitGpus } from './attestation-service/admit-gpus.ts';
 import { createAttestationService } from './attestation-service/appraise.ts';
 import { digestEngine } from './engine/digest-engine.ts';
 import { listEngineFiles } from './engine/engine-files.ts';
@@ -30,6 +31,7 @@ import { startFreshIn } from './engine/supervisor/start-fresh.ts';
 import { DEFAULT_HEALTH } from './engine/supervisor/watch-health.ts';
 import { Affirmations } from './enrolment/affirm.ts';
 import { EpochSchedule } from './enrolment/epoch-schedule.ts';
+import { makeFreshBundles } from './enrolment/fresh-bundles.ts';
 import { makeEpoch } from './enrolment/make-epoch.ts';
 import { keepRegistered } from './enrolment/register.ts';
 import { nodeScheduler } from './enrolment/scheduler.ts';
@@ -77,6 +79,13 @@ async function main(): Promise<void> {
   const engineDigest = digestEngine(listEngineFiles(), config.tee.measured_folder);
   if (engineDigest !== deployment.engine.digest)
     throw new Error('the engine here is not the one that the deployment names');
+
+  if (devices?.setReady) {
+    const ask = devices.attest.bind(devices);
+    await admitGpus(ask, { manifest, role: 'all', policy, random, now: now() });
+    devices.setReady();
+    tell({ event: 'gpus_ready' });
+  }
 
   const logEngine: LogEngineEvent = tell;
   const engine = await serveIsolated(deployment.isolation, {
@@ -168,6 +177,11 @@ async function main(): Promise<void> {
     keyList: () => epochs.current.keyList,
     node: toBase64url(identity.node),
     bundle: () => affirmations.latest(epochs.current)?.bundle ?? epochs.current.bundle,
+    freshBundle: makeFreshBundles({
+      epoch: () => epochs.current,
+      affirmations,
+      vouchers: { tee, devices },
+    }),
     slots: config.engine.sequences * enginesOf(deployment.isolation),
     pacing:
       config.length_hiding === false

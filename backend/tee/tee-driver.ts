@@ -32,6 +32,8 @@ export interface DeviceDriver {
    * @throws RangeError unless `nonce` has 32 octets; TeeError when a device gives no evidence.
    */
   attest(nonce: Bytes): Promise<readonly DeviceEvidence[]>;
+  /** Lets the devices accept work, where they wait for it; to be called when their evidence was found good. */
+  readonly setReady?: () => void;
 }
 
 /** Why there is no evidence. */

@@ -12,8 +12,7 @@ import type { Nvml } from './nvml.ts';
 export interface NvidiaDriver extends DeviceDriver {
   readonly kind: 'nvidia-gpu';
   attest(nonce: Parameters<DeviceDriver['attest']>[0]): Promise<readonly NvidiaGpuEvidence[]>;
-  /** Lets the GPUs accept work; to be called when their evidence was found good. */
-  setReady(): void;
+  readonly setReady: () => void;
 }
 
 /**
