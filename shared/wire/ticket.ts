@@ -1,6 +1,7 @@
 // The admission ticket: what the relay adds so that a node serves only what its edge admitted (design: wire, "Outside").
 
 import { fromBase64url, toBase64url } from '../bytes/base64url.ts';
+import type { Bytes } from '../bytes/concat.ts';
 import { fromUtf8, toUtf8 } from '../bytes/utf8.ts';
 
 /** What a ticket says. Opaque to everyone but edge and node, and nothing in it is about content. */
@@ -16,14 +17,15 @@ export interface Ticket {
 }
 
 const PREFIX = 'v1.';
-const KEY_OCTETS = 32;
+/** Octets of the key that an edge and its nodes share. */
+export const TICKET_KEY_OCTETS = 32;
 
 /**
  * Imports the 32-octet key that the edge gave the node at registration.
  * @throws RangeError on another length.
  */
 export async function importTicketKey(octets: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
-  if (octets.length !== KEY_OCTETS) throw new RangeError('a ticket key has 32 octets');
+  if (octets.length !== TICKET_KEY_OCTETS) throw new RangeError('a ticket key has 32 octets');
   return crypto.subtle.importKey('raw', octets, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify']);
 }
 
@@ -39,13 +41,30 @@ export async function checkTicket(
   text: string | null | undefined,
   now: Date,
 ): Promise<Ticket | undefined> {
+  const parts = splitTicket(text);
+  // WebCrypto compares in constant time; the JSON is not touched before the MAC held.
+  if (parts === undefined || !(await crypto.subtle.verify('HMAC', key, parts.mac, parts.signed)))
+    return undefined;
+  return readTicket(parts.signed, now);
+}
+
+/** What the MAC is over, and the MAC, for whoever computes it elsewhere; undefined for what is no ticket. */
+export function splitTicket(
+  text: string | null | undefined,
+): { readonly signed: Bytes; readonly mac: Bytes } | undefined {
   if (!text?.startsWith(PREFIX) || text.length > 1024) return undefined;
   const dot = text.lastIndexOf('.');
   try {
-    const mac = fromBase64url(text.slice(dot + 1));
-    // WebCrypto compares in constant time; the JSON is not touched before the MAC held.
-    if (!(await crypto.subtle.verify('HMAC', key, mac, toUtf8(text.slice(0, dot))))) return undefined;
-    const ticket = JSON.parse(fromUtf8(fromBase64url(text.slice(PREFIX.length, dot)))) as Ticket;
+    return { signed: toUtf8(text.slice(0, dot)), mac: fromBase64url(text.slice(dot + 1)) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The claims of a ticket whose MAC held; undefined when it is malformed or expired. */
+export function readTicket(signed: Uint8Array, now: Date): Ticket | undefined {
+  try {
+    const ticket = JSON.parse(fromUtf8(fromBase64url(fromUtf8(signed).slice(PREFIX.length)))) as Ticket;
     return ticket.expires * 1000 > now.getTime() ? ticket : undefined;
   } catch {
     return undefined;
