@@ -1,28 +1,29 @@
 // One chat completion over HTTP: reads it, waits for its turn, answers whole or streamed, stops when the caller is gone.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AnswerEnd, AnswerPiece } from './answer-piece.ts';
+import { closeStream, openStream } from './answer-stream.ts';
 import { ApiError } from './api-error.ts';
 import {
-  type CompletionHead,
+  type Choice,
   finishChunk,
-  newHead,
   pieceChunk,
   roleChunk,
   usageChunk,
   wholeCompletion,
 } from './chat-completion.ts';
-import { type ChatRequest, readChatRequest } from './chat-request.ts';
-import { type AnswerEnd, type AnswerPiece, generateChat, prepareChat } from './generate-chat.ts';
+import { readChatRequest } from './chat-request.ts';
+import { newHead } from './completion-head.ts';
+import { readStanding } from './engine-headers.ts';
+import { generateChat, prepareChat } from './generate-chat.ts';
 import type { LoadedModel } from './load-model.ts';
 import { readJson } from './read-json.ts';
 import { sendJson } from './send-json.ts';
 import type { ServerOptions } from './server-options.ts';
 
-type Generate = (onPiece: (piece: AnswerPiece) => void) => Promise<AnswerEnd>;
-
 /**
  * Answers `POST /v1/chat/completions`. When the connection closes early, generation stops at the next token and the
- * sequence goes to whoever waits next.
+ * sequence goes to whoever's turn is next. Several choices are generated one after another on one sequence.
  * @throws ApiError before the answer has begun.
  */
 export async function answerChat(
@@ -33,46 +34,39 @@ export async function answerChat(
 ): Promise<void> {
   const gone = new AbortController();
   response.on('close', () => gone.abort());
-  const request = readChatRequest(await readJson(incoming));
+  const json = await readJson(incoming);
+  const request = readChatRequest(json);
   if (request.model !== options.modelId)
     throw new ApiError('model_not_found', 'This engine does not serve that model.', 'model');
   const chat = await prepareChat(loaded, request);
-  const sequence = await loaded.slots.take(gone.signal);
+  const { salt, turn } = readStanding(incoming, json);
+  const lease = await loaded.slots.take(gone.signal, turn);
+  const { slot } = lease;
+  const head = newHead(options.modelId, 'chatcmpl');
+  const generate = (index: number, onPiece: (piece: AnswerPiece) => void) =>
+    generateChat(loaded, slot, request, chat, options, index, gone.signal, onPiece);
   try {
-    const generate: Generate = (onPiece) =>
-      generateChat(loaded, sequence, request, chat, options, gone.signal, onPiece);
-    const head = newHead(options.modelId);
-    if (request.stream) await answerStreamed(response, head, request, generate);
-    else await answerWhole(response, head, generate);
+    await slot.enter(salt);
+    if (!request.stream) {
+      const choices: Choice[] = [];
+      for (let index = 0; index < request.choices; index++) {
+        const pieces: AnswerPiece[] = [];
+        choices.push({ pieces, end: await generate(index, (piece) => pieces.push(piece)) });
+      }
+      return sendJson(response, 200, wholeCompletion(head, choices, request.logprobs !== undefined));
+    }
+    const send = openStream(response);
+    const ends: AnswerEnd[] = [];
+    for (let index = 0; index < request.choices; index++) {
+      send(roleChunk(head, index));
+      const end = await generate(index, (piece) => send(pieceChunk(head, index, piece)));
+      send(finishChunk(head, index, end));
+      ends.push(end);
+    }
+    if (request.includeUsage) send(usageChunk(head, ends));
+    closeStream(response);
   } finally {
-    loaded.slots.release(sequence);
+    await slot.leave(salt);
+    lease.release();
   }
-}
-
-async function answerWhole(
-  response: ServerResponse,
-  head: CompletionHead,
-  generate: Generate,
-): Promise<void> {
-  const pieces: AnswerPiece[] = [];
-  const end = await generate((piece) => pieces.push(piece));
-  sendJson(response, 200, wholeCompletion(head, pieces, end));
-}
-
-async function answerStreamed(
-  response: ServerResponse,
-  head: CompletionHead,
-  request: ChatRequest,
-  generate: Generate,
-): Promise<void> {
-  const send = (data: unknown) => response.write(`data: ${JSON.stringify(data)}\n\n`);
-  response.writeHead(200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store',
-  });
-  send(roleChunk(head));
-  const end = await generate((piece) => send(pieceChunk(head, piece)));
-  send(finishChunk(head, end));
-  if (request.includeUsage) send(usageChunk(head, end));
-  response.end('data: [DONE]\n\n');
 }

@@ -13,10 +13,13 @@ const STATUS = {
   request_too_large: 413,
   generation_failed: 500,
   engine_loading: 503,
-  server_is_overloaded: 503,
+  engine_overloaded: 503,
 } as const;
 
 export type ApiErrorCode = keyof typeof STATUS;
+
+/** Seconds after which a refusal for want of room may be worth another try. */
+export const RETRY_AFTER_SECONDS = 2;
 
 /** `{error:{message,type,param,code}}`, what OpenAI's SDKs understand. */
 export interface ApiErrorBody {

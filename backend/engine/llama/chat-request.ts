@@ -2,12 +2,24 @@
 
 import { ApiError } from './api-error.ts';
 import { type JsonObject, toGrammarSchema } from './grammar-schema.ts';
+import { asBody, asObject, flag, invalid, isEmpty, readModel, whole } from './request-values.ts';
+import { MAX_LOGPROBS, readSampling, type SamplingRequest } from './sampling-request.ts';
+import { readTools, type ToolRequest } from './tool-request.ts';
+
+/** A call that the model made in an earlier turn. */
+export interface ToolCall {
+  readonly id: string;
+  readonly name: string;
+  /** As the model wrote them: JSON, or whatever else it was. */
+  readonly arguments: string;
+}
 
 /** One message with its text parts joined. */
-export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant';
-  readonly text: string;
-}
+export type ChatMessage =
+  | { readonly role: 'system' | 'user'; readonly text: string }
+  | { readonly role: 'assistant'; readonly text: string; readonly calls: readonly ToolCall[] }
+  /** What a call gave. */
+  | { readonly role: 'tool'; readonly text: string; readonly callId: string };
 
 /** What the answer must look like; `schema` is what the grammar builder takes. */
 export type AnswerFormat =
@@ -15,28 +27,16 @@ export type AnswerFormat =
   | { readonly kind: 'json_object' }
   | { readonly kind: 'json_schema'; readonly schema: JsonObject };
 
-/** A checked chat completion request. Absent members mean "the model's default". */
-export interface ChatRequest {
+/** A checked chat completion request. */
+export interface ChatRequest extends SamplingRequest {
   readonly model: string;
   readonly messages: readonly ChatMessage[];
-  readonly stream: boolean;
-  readonly includeUsage: boolean;
-  readonly maxTokens: number | undefined;
-  /** 0 to 2. */
-  readonly temperature: number | undefined;
-  /** Over 0, up to 1. */
-  readonly topP: number | undefined;
-  readonly seed: number | undefined;
-  /** At most four, none empty. */
-  readonly stop: readonly string[];
-  /** -2 to 2. */
-  readonly presencePenalty: number;
-  /** -2 to 2. */
-  readonly frequencyPenalty: number;
   readonly format: AnswerFormat;
+  readonly tools: ToolRequest;
+  /** Alternatives to report for each token, 0 to 20; undefined: nothing about tokens is reported. */
+  readonly logprobs: number | undefined;
 }
 
-export const MAX_STOPS = 4;
 export const MAX_MESSAGES = 2048;
 
 const ROLES: Readonly<Record<string, ChatMessage['role']>> = {
@@ -44,76 +44,115 @@ const ROLES: Readonly<Record<string, ChatMessage['role']>> = {
   developer: 'system',
   user: 'user',
   assistant: 'assistant',
+  tool: 'tool',
 };
 
 // Members whose being ignored would change what the answer means. Everything else that is unknown is ignored.
-const NOT_OFFERED = ['tools', 'functions', 'logit_bias', 'modalities', 'audio', 'prediction'] as const;
+const NOT_OFFERED = ['functions', 'modalities', 'audio', 'prediction'] as const;
 
 /**
  * Checks the parsed JSON of a chat completion request.
  * @throws ApiError with the member's name as `param`.
  */
 export function readChatRequest(json: unknown): ChatRequest {
-  const body = asObject(json);
-  if (body === undefined) throw new ApiError('invalid_value', 'The body must be a JSON object.');
+  const body = asBody(json);
   refuseNotOffered(body);
-  const model = body.model;
-  if (typeof model !== 'string' || model === '') throw invalid('model', 'a string');
-  const streamOptions = body.stream_options ?? undefined;
-  if (streamOptions !== undefined && asObject(streamOptions) === undefined)
-    throw invalid('stream_options', 'an object');
-  return {
-    model,
+  const request = {
+    model: readModel(body),
     messages: readMessages(body.messages),
-    stream: flag(body.stream, 'stream'),
-    includeUsage: flag(asObject(streamOptions)?.include_usage, 'stream_options.include_usage'),
-    maxTokens:
-      whole(body.max_completion_tokens, 'max_completion_tokens', 1) ??
-      whole(body.max_tokens, 'max_tokens', 1),
-    temperature: within(body.temperature, 'temperature', 0, 2),
-    topP: within(body.top_p, 'top_p', Number.MIN_VALUE, 1),
-    seed: whole(body.seed, 'seed', Number.MIN_SAFE_INTEGER),
-    stop: readStop(body.stop),
-    presencePenalty: within(body.presence_penalty, 'presence_penalty', -2, 2) ?? 0,
-    frequencyPenalty: within(body.frequency_penalty, 'frequency_penalty', -2, 2) ?? 0,
+    ...readSampling(body),
     format: readFormat(body.response_format),
+    tools: readTools(body),
+    logprobs: readLogprobs(body),
   };
+  refuseTogether(request);
+  return request;
 }
 
 function refuseNotOffered(body: JsonObject): void {
-  const n = body.n ?? 1;
-  if (n !== 1)
-    throw new ApiError('unsupported_parameter', 'The limit of n is 1: one choice per request.', 'n');
-  if ((body.logprobs ?? false) !== false)
-    throw new ApiError('unsupported_parameter', 'This engine offers no logprobs.', 'logprobs');
   for (const name of NOT_OFFERED) {
-    const value = body[name] ?? undefined;
-    if (
-      value === undefined ||
-      (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
-    )
-      continue;
+    const value = body[name];
+    if (isEmpty(value)) continue;
     if (name === 'modalities' && Array.isArray(value) && value.every((modality) => modality === 'text'))
       continue;
     throw new ApiError('unsupported_parameter', `This engine does not offer ${name}.`, name);
   }
 }
 
+// One grammar at a time decides what may come next, and only answers without one are measured token by token.
+function refuseTogether({ tools, format, logprobs }: ChatRequest): void {
+  if (tools.tools.length === 0) return;
+  const refuse = (name: string) =>
+    new ApiError('unsupported_parameter', `This engine does not offer ${name} together with tools.`, name);
+  if (format.kind !== 'text') throw refuse('response_format');
+  if (logprobs !== undefined) throw refuse('logprobs');
+}
+
+function readLogprobs(body: JsonObject): number | undefined {
+  const top = whole(body.top_logprobs, 'top_logprobs', 0, MAX_LOGPROBS);
+  if (flag(body.logprobs, 'logprobs')) return top ?? 0;
+  if (top !== undefined && top > 0) throw invalid('logprobs', 'true where top_logprobs is given');
+  return undefined;
+}
+
 function readMessages(value: unknown): ChatMessage[] {
   if (!Array.isArray(value) || value.length === 0)
     throw invalid('messages', 'a list with at least one message');
   if (value.length > MAX_MESSAGES) throw invalid('messages', `a list of at most ${MAX_MESSAGES} messages`);
+  const messages = value.map(readMessage);
+  refuseStrayResults(messages);
+  return messages;
+}
+
+function readMessage(item: unknown, index: number): ChatMessage {
+  const at = `messages[${index}]`;
+  const message = asObject(item);
+  const given = message?.role;
+  const role = typeof given === 'string' && Object.hasOwn(ROLES, given) ? ROLES[given] : undefined;
+  if (message === undefined || role === undefined)
+    throw new ApiError(
+      'invalid_value',
+      'Roles are system, developer, user, assistant and tool.',
+      `${at}.role`,
+    );
+  if (role === 'assistant') {
+    const calls = readCalls(message.tool_calls, `${at}.tool_calls`);
+    const silent = calls.length > 0 && (message.content ?? null) === null;
+    return { role, text: silent ? '' : readContent(message.content, `${at}.content`), calls };
+  }
+  const text = readContent(message.content, `${at}.content`);
+  if (role !== 'tool') return { role, text };
+  const { tool_call_id: callId } = message;
+  if (typeof callId !== 'string') throw invalid(`${at}.tool_call_id`, 'a string');
+  return { role, text, callId };
+}
+
+function readCalls(value: unknown, param: string): ToolCall[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw invalid(param, 'a list');
   return value.map((item: unknown, index) => {
-    const at = `messages[${index}]`;
-    const message = asObject(item);
-    const role = message?.role;
-    const known = typeof role === 'string' && Object.hasOwn(ROLES, role) ? ROLES[role] : undefined;
-    if (message === undefined || known === undefined)
-      throw new ApiError('invalid_value', 'Roles are system, developer, user and assistant.', `${at}.role`);
-    if (Array.isArray(message.tool_calls) && message.tool_calls.length > 0)
-      throw new ApiError('unsupported_content', 'This engine does not offer tools.', `${at}.tool_calls`);
-    return { role: known, text: readContent(message.content, `${at}.content`) };
+    const call = asObject(item);
+    const called = asObject(call?.function);
+    const { id } = call ?? {};
+    const { name, arguments: text } = called ?? {};
+    if (typeof id !== 'string' || typeof name !== 'string' || typeof text !== 'string')
+      throw invalid(`${param}[${index}]`, 'a call with id, function.name and function.arguments');
+    return { id, name, arguments: text };
   });
+}
+
+// A result belongs to a call of the assistant's message before it: elsewhere nobody could say what it is about.
+function refuseStrayResults(messages: readonly ChatMessage[]): void {
+  let open: readonly string[] = [];
+  for (const [index, message] of messages.entries()) {
+    if (message.role === 'assistant') open = message.calls.map(({ id }) => id);
+    else if (message.role !== 'tool') open = [];
+    else if (!open.includes(message.callId))
+      throw invalid(
+        `messages[${index}].tool_call_id`,
+        'the id of a call in the assistant’s message before it',
+      );
+  }
 }
 
 function readContent(value: unknown, param: string): string {
@@ -129,17 +168,6 @@ function readContent(value: unknown, param: string): string {
     .join('');
 }
 
-function readStop(value: unknown): string[] {
-  if (value === undefined || value === null) return [];
-  const stops: unknown[] = Array.isArray(value) ? value : [value];
-  if (stops.length > MAX_STOPS) throw invalid('stop', `at most ${MAX_STOPS} strings`);
-  return stops.map((stop) => {
-    if (typeof stop !== 'string' || stop === '')
-      throw invalid('stop', 'a string or a list of strings, none empty');
-    return stop;
-  });
-}
-
 function readFormat(value: unknown): AnswerFormat {
   if (value === undefined || value === null) return { kind: 'text' };
   const format = asObject(value);
@@ -149,43 +177,12 @@ function readFormat(value: unknown): AnswerFormat {
     case 'json_object':
       return { kind: 'json_object' };
     case 'json_schema': {
+      const param = 'response_format.json_schema.schema';
       const schema = asObject(asObject(format.json_schema)?.schema);
-      if (schema === undefined) throw invalid('response_format.json_schema.schema', 'a JSON schema');
-      return { kind: 'json_schema', schema: toGrammarSchema(schema) };
+      if (schema === undefined) throw invalid(param, 'a JSON schema');
+      return { kind: 'json_schema', schema: toGrammarSchema(schema, param) };
     }
     default:
       throw invalid('response_format', 'text, json_object or json_schema');
   }
-}
-
-function asObject(value: unknown): JsonObject | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return value as JsonObject;
-}
-
-function flag(value: unknown, param: string): boolean {
-  if (value === undefined || value === null) return false;
-  if (typeof value !== 'boolean') throw invalid(param, 'true or false');
-  return value;
-}
-
-function whole(value: unknown, param: string, least: number): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (!Number.isSafeInteger(value) || (value as number) < least)
-    throw invalid(param, least > 0 ? `a whole number, ${least} or more` : 'a whole number');
-  return value as number;
-}
-
-function within(value: unknown, param: string, low: number, high: number): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'number' || !(value >= low && value <= high))
-    throw invalid(
-      param,
-      low === Number.MIN_VALUE ? `over 0 and at most ${high}` : `between ${low} and ${high}`,
-    );
-  return value;
-}
-
-function invalid(param: string, wanted: string): ApiError {
-  return new ApiError('invalid_value', `${param} must be ${wanted}.`, param);
 }

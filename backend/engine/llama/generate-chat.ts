@@ -1,51 +1,39 @@
-// Answers one checked request on one sequence, and forgets it.
+// Answers one checked chat request on one sequence, in whichever way it needs.
 
 import type {
   ChatHistoryItem,
-  ChatWrapper,
+  ChatModelFunctions,
   LlamaChatResponseChunk,
-  LlamaContextSequence,
   LlamaGrammar,
-  LlamaModel,
+  LlamaText,
   Token,
 } from 'node-llama-cpp';
+import { type AnswerEnd, type AnswerPiece, newCallId } from './answer-piece.ts';
 import { ApiError } from './api-error.ts';
-import type { AnswerFormat, ChatMessage, ChatRequest } from './chat-request.ts';
+import { toFunctions, toHistory } from './chat-history.ts';
+import type { AnswerFormat, ChatRequest } from './chat-request.ts';
+import { forceCall } from './force-call.ts';
+import { generateTokens } from './generate-tokens.ts';
 import type { LoadedModel } from './load-model.ts';
-
-/** A piece of the answer. */
-export interface AnswerPiece {
-  readonly kind: 'content' | 'reasoning';
-  readonly text: string;
-}
-
-/** How an answer ended. Token counts are of this request alone; the prompt counts in full. */
-export interface AnswerEnd {
-  readonly finishReason: 'stop' | 'length';
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-}
-
-/** Used where a request names no sampling of its own. */
-export interface SamplingDefaults {
-  readonly temperature: number;
-  readonly topP: number;
-}
+import { type SamplingDefaults, samplerOptions, tokenBias } from './sampler-options.ts';
+import type { SequenceSlot } from './sequence-slot.ts';
 
 /** A request whose prompt is known to fit, waiting for a sequence. */
 export interface PreparedChat {
   readonly history: readonly ChatHistoryItem[];
+  readonly context: LlamaText;
   readonly prompt: readonly Token[];
   readonly maxTokens: number;
   readonly grammar: LlamaGrammar | undefined;
+  /** What the model is told that it may call. */
+  readonly functions: ChatModelFunctions | undefined;
 }
 
-// llama.cpp wants one free place after the prompt and one after the last token.
-const SPARE_TOKENS = 2;
-// One uninterruptible step of reading a prompt: under a second on one slow core (90 tokens/s), as fast as larger ones.
-const PREFILL_TOKENS = 64;
+/** llama.cpp wants one free place after the prompt and one after the last token. */
+export const SPARE_TOKENS = 2;
 const ANY_OBJECT = { type: 'object', additionalProperties: true } as const;
-const UINT32 = 2 ** 32;
+/** The grammar of a schema ends in them; they belong to no answer. */
+const GRAMMAR_END = '\n\n\n\n';
 
 /**
  * Renders and counts the prompt, so that a request that cannot be answered is refused before it waits in a queue.
@@ -53,74 +41,146 @@ const UINT32 = 2 ** 32;
  */
 export async function prepareChat(loaded: LoadedModel, request: ChatRequest): Promise<PreparedChat> {
   const history = toHistory(request.messages);
-  const prompt = renderPrompt(loaded.wrapper, loaded.model, history);
+  const { tools } = request.tools;
+  const functions = tools.length > 0 ? toFunctions(tools) : undefined;
+  const { contextText: context } = loaded.wrapper.generateContextState({
+    chatHistory: history,
+    ...(functions !== undefined && { availableFunctions: functions, documentFunctionParams: true }),
+  });
+  const prompt = context.tokenize(loaded.model.tokenizer);
   const room = loaded.contextTokens - SPARE_TOKENS - prompt.length;
-  if (room < 1)
+  // a forced call is begun for the model: its beginning takes room as well
+  if (room < (request.tools.choice === 'auto' ? 1 : FORCED_CALL_TOKENS))
     throw new ApiError(
       'context_length_exceeded',
       `The limit is ${loaded.contextTokens} tokens of prompt and answer together; the prompt alone has ${prompt.length}.`,
       'messages',
     );
+  tokenBias(loaded, request);
   const grammar = await makeGrammar(loaded, request.format);
-  return { history, prompt, maxTokens: Math.min(request.maxTokens ?? room, room), grammar };
+  for (const [index, { parameters }] of tools.entries())
+    await checkSchema(loaded, parameters, `tools[${index}].function.parameters`);
+  const left = request.tools.choice === 'auto' ? room : room - FORCED_CALL_TOKENS + 1;
+  return {
+    history,
+    context,
+    prompt,
+    maxTokens: Math.min(request.maxTokens ?? left, left),
+    grammar,
+    functions,
+  };
 }
 
+/** Enough for a name of 128 characters and a template's signs around it. */
+const FORCED_CALL_TOKENS = 192;
+
 /**
- * Generates the answer on `sequence`, which holds nothing of it afterwards: the next request finds no cached prefix, so
- * neither its content nor its timing says anything about this one.
+ * Generates one choice on `slot`, which the caller has entered for this request.
  * @throws the signal's reason when aborted; anything else is the engine's own failure.
  */
 export async function generateChat(
   loaded: LoadedModel,
-  sequence: LlamaContextSequence,
+  slot: SequenceSlot,
   request: ChatRequest,
   chat: PreparedChat,
   defaults: SamplingDefaults,
+  choice: number,
   signal: AbortSignal,
   onPiece: (piece: AnswerPiece) => void,
 ): Promise<AnswerEnd> {
-  const { LlamaChat } = await import('node-llama-cpp');
-  const session = new LlamaChat({ contextSequence: sequence, chatWrapper: loaded.wrapper });
+  const { prompt: tokens, maxTokens, context } = chat;
+  if (chat.functions !== undefined && request.tools.choice !== 'auto')
+    return forceCall(
+      loaded,
+      slot,
+      request,
+      { context, tokens, maxTokens },
+      defaults,
+      choice,
+      signal,
+      onPiece,
+    );
+  if (request.logprobs === undefined)
+    return generateResponse(loaded, slot, request, chat, defaults, choice, signal, onPiece);
+  const grammar = chat.grammar === undefined ? {} : { grammar: chat.grammar };
+  const stop = chat.grammar === undefined ? request.stop : [...request.stop, GRAMMAR_END];
+  const task = { prompt: tokens, maxTokens, choice, stop, logprobs: request.logprobs, ...grammar };
+  const end = await generateTokens(loaded, slot, request, defaults, task, signal, onPiece);
+  return {
+    finishReason: end.finishReason,
+    promptTokens: tokens.length,
+    completionTokens: end.tokens,
+    cachedTokens: end.cachedTokens,
+  };
+}
+
+async function generateResponse(
+  loaded: LoadedModel,
+  slot: SequenceSlot,
+  request: ChatRequest,
+  chat: PreparedChat,
+  defaults: SamplingDefaults,
+  choice: number,
+  signal: AbortSignal,
+  onPiece: (piece: AnswerPiece) => void,
+): Promise<AnswerEnd> {
+  const { sequence } = slot;
+  const session = new loaded.library.LlamaChat({ contextSequence: sequence, chatWrapper: loaded.wrapper });
   const before = sequence.tokenMeter.getState();
   try {
-    await prefill(sequence, chat.prompt, signal);
+    const cachedTokens = await slot.read(chat.prompt, signal);
     const answer = await session.generateResponse([...chat.history], {
       signal,
       maxTokens: chat.maxTokens,
-      temperature: request.temperature ?? defaults.temperature,
-      topP: request.topP ?? defaults.topP,
-      topK: 0,
-      minP: 0,
-      seed: samplerSeed(request.seed),
+      ...samplerOptions(request, defaults, choice),
+      ...tokenBias(loaded, request),
       repeatPenalty: penalties(request, chat.maxTokens),
       customStopTriggers: request.stop,
-      ...(chat.grammar === undefined ? {} : { grammar: chat.grammar }),
+      ...(chat.functions === undefined
+        ? grammarOption(chat.grammar)
+        : functionOptions(request, chat.functions, onPiece)),
       onResponseChunk: (chunk) => passOn(chunk, onPiece),
     });
     return {
-      finishReason: answer.metadata.stopReason === 'maxTokens' ? 'length' : 'stop',
+      finishReason: FINISH[answer.metadata.stopReason] ?? 'stop',
       promptTokens: chat.prompt.length,
       completionTokens: sequence.tokenMeter.diff(before).usedOutputTokens,
+      cachedTokens,
     };
   } finally {
     session.dispose();
-    await sequence.clearHistory();
   }
 }
 
-// The library reads a prompt in one go that no signal interrupts (20 s for 1600 tokens on one core) and that lets nobody
-// else's answer proceed. It keeps what the sequence already holds, so it is read here, in steps; the last token is left
-// to it, because generating starts from one.
-async function prefill(
-  sequence: LlamaContextSequence,
-  prompt: readonly Token[],
-  signal: AbortSignal,
-): Promise<void> {
-  for (let start = 0; start < prompt.length - 1; start += PREFILL_TOKENS) {
-    signal.throwIfAborted();
-    const end = Math.min(start + PREFILL_TOKENS, prompt.length - 1);
-    await sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(start, end));
-  }
+const grammarOption = (grammar: LlamaGrammar | undefined) => (grammar === undefined ? {} : { grammar });
+
+const FINISH: Readonly<Record<string, AnswerEnd['finishReason']>> = {
+  maxTokens: 'length',
+  functionCalls: 'tool_calls',
+};
+
+function functionOptions(
+  { tools }: ChatRequest,
+  functions: ChatModelFunctions,
+  onPiece: (piece: AnswerPiece) => void,
+) {
+  const begun = new Set<number>();
+  return {
+    functions,
+    documentFunctionParams: true,
+    ...(!tools.parallel && { maxParallelFunctionCalls: 1 }),
+    onFunctionCallParamsChunk: (chunk: {
+      readonly callIndex: number;
+      readonly functionName: string;
+      readonly paramsChunk: string;
+    }) => {
+      const { callIndex: index, functionName: name, paramsChunk: text } = chunk;
+      const isFirst = !begun.has(index);
+      begun.add(index);
+      if (isFirst) onPiece({ kind: 'call', index, begins: { id: newCallId(), name }, text });
+      else if (text !== '') onPiece({ kind: 'call', index, text });
+    },
+  };
 }
 
 function passOn(chunk: LlamaChatResponseChunk, onPiece: (piece: AnswerPiece) => void): void {
@@ -129,39 +189,18 @@ function passOn(chunk: LlamaChatResponseChunk, onPiece: (piece: AnswerPiece) => 
   else if (chunk.segmentType === 'thought') onPiece({ kind: 'reasoning', text: chunk.text });
 }
 
-function toHistory(messages: readonly ChatMessage[]): ChatHistoryItem[] {
-  const history: ChatHistoryItem[] = messages.map(({ role, text }) => {
-    if (role === 'system') return { type: 'system', text };
-    return role === 'user' ? { type: 'user', text } : { type: 'model', response: [text] };
-  });
-  // The answer is a message of its own even when the last one given is the assistant's.
-  history.push({ type: 'model', response: [] });
-  return history;
-}
-
-function renderPrompt(
-  wrapper: ChatWrapper,
-  model: LlamaModel,
-  chatHistory: readonly ChatHistoryItem[],
-): Token[] {
-  return wrapper.generateContextState({ chatHistory }).contextText.tokenize(model.tokenizer);
-}
-
 async function makeGrammar(loaded: LoadedModel, format: AnswerFormat): Promise<LlamaGrammar | undefined> {
   if (format.kind === 'text') return undefined;
   if (format.kind === 'json_object') return loaded.llama.createGrammarForJsonSchema(ANY_OBJECT);
-  try {
-    return await loaded.llama.createGrammarForJsonSchema(format.schema as { type: 'object' });
-  } catch {
-    const param = 'response_format.json_schema.schema';
-    throw new ApiError('invalid_value', 'This engine cannot follow that JSON schema.', param);
-  }
+  return checkSchema(loaded, format.schema, 'response_format.json_schema.schema');
 }
 
-// OpenAI's seed is a signed 64-bit number, llama.cpp's an unsigned 32-bit one.
-function samplerSeed(seed: number | undefined): number {
-  if (seed === undefined) return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-  return ((seed % UINT32) + UINT32) % UINT32;
+async function checkSchema({ llama }: LoadedModel, schema: object, param: string): Promise<LlamaGrammar> {
+  try {
+    return await llama.createGrammarForJsonSchema(schema as { type: 'object' });
+  } catch {
+    throw new ApiError('invalid_value', 'This engine cannot follow that JSON schema.', param);
+  }
 }
 
 // The library punishes repetition unless told not to; OpenAI's parameters start from no penalty.

@@ -7,7 +7,6 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** Deeper schemas are refused: the grammar is built by recursion. */
 export const MAX_SCHEMA_DEPTH = 32;
 
-const PARAM = 'response_format.json_schema.schema';
 const REFERENCE = '#/$defs/';
 /** Kept as they are. */
 const VALUES = [
@@ -31,56 +30,81 @@ const FORMATS: readonly unknown[] = ['date-time', 'time', 'date'];
  * looks as if it followed the schema is worse than none.
  * @throws ApiError `invalid_value`.
  */
-export function toGrammarSchema(schema: JsonObject): JsonObject {
-  const definitions = Object.keys(asObject(schema.$defs ?? {}));
-  return translate(schema, definitions, 1);
+export function toGrammarSchema(schema: JsonObject, param: string): JsonObject {
+  return inFull(schema, { strict: true, refuse: refusalOf(param) });
 }
 
-function translate(schema: JsonObject, definitions: readonly string[], depth: number): JsonObject {
-  if (depth > MAX_SCHEMA_DEPTH) throw refusal(`is deeper than the limit of ${MAX_SCHEMA_DEPTH} levels`);
-  const below = (value: unknown) => translate(asObject(value), definitions, depth + 1);
+/**
+ * The schema of a tool's parameters. Without `strict` a call is promised to be JSON with the types and names of the schema, and no more:
+ * keywords that no grammar follows are left out, and descriptions stay, because the model reads them.
+ * @throws ApiError `invalid_value` for what is no schema, or too deep.
+ */
+export function toToolSchema(schema: JsonObject, param: string): JsonObject {
+  const { type = 'object', ...others } = schema;
+  return inFull({ type, ...others }, { strict: false, refuse: refusalOf(param) });
+}
+
+interface Rules {
+  readonly strict: boolean;
+  readonly refuse: (what: string) => ApiError;
+}
+
+function refusalOf(param: string): Rules['refuse'] {
+  return (what) => new ApiError('invalid_value', `The JSON schema ${what}.`, param);
+}
+
+function inFull(schema: JsonObject, rules: Rules): JsonObject {
+  const definitions = Object.keys(asObject(schema.$defs ?? {}, rules));
+  return translate(schema, definitions, 1, rules);
+}
+
+function translate(
+  schema: JsonObject,
+  definitions: readonly string[],
+  depth: number,
+  rules: Rules,
+): JsonObject {
+  const { strict, refuse } = rules;
+  if (depth > MAX_SCHEMA_DEPTH) throw refuse(`is deeper than the limit of ${MAX_SCHEMA_DEPTH} levels`);
+  const below = (value: unknown) => translate(asObject(value, rules), definitions, depth + 1, rules);
+  const each = (value: unknown): JsonObject =>
+    Object.fromEntries(Object.entries(asObject(value, rules)).map(([name, item]) => [name, below(item)]));
   const result: Record<string, unknown> = {};
   for (const [keyword, value] of Object.entries(schema)) {
+    if (!strict && keyword === 'description' && typeof value === 'string') result.description = value;
     if (NOTES.includes(keyword)) continue;
     if (VALUES.includes(keyword)) result[keyword] = value;
-    else if (keyword === 'properties' || (keyword === '$defs' && depth === 1))
-      result[keyword] = each(value, below);
+    else if (keyword === 'properties' || (keyword === '$defs' && depth === 1)) result[keyword] = each(value);
     else if (keyword === 'items') result.items = below(value);
     else if (keyword === 'additionalProperties')
       result[keyword] = typeof value === 'boolean' ? value : below(value);
-    else if (keyword === 'prefixItems') result.prefixItems = asList(value).map(below);
+    else if (keyword === 'prefixItems') result.prefixItems = asList(value, rules).map(below);
     // A grammar takes the first alternative that matches: for generating, both mean the same.
-    else if (keyword === 'oneOf' || keyword === 'anyOf') result.oneOf = asList(value).map(below);
+    else if (keyword === 'oneOf' || keyword === 'anyOf') result.oneOf = asList(value, rules).map(below);
     else if (keyword === 'format' && FORMATS.includes(value)) result.format = value;
-    else if (keyword === '$ref') result.$ref = reference(value, definitions);
-    else throw refusal(`has the keyword ${keyword.slice(0, 40)}, which this engine cannot follow`);
+    else if (keyword === '$ref') result.$ref = reference(value, definitions, rules);
+    else if (strict) throw refuse(`has the keyword ${keyword.slice(0, 40)}, which this engine cannot follow`);
   }
-  if (Array.isArray(result.type) && result.type.some((type) => type === 'object' || type === 'array'))
-    throw refusal('lists object or array among several types: use anyOf');
-  return result;
+  if (!Array.isArray(result.type) || !result.type.some((type) => type === 'object' || type === 'array'))
+    return result;
+  if (strict) throw refuse('lists object or array among several types: use anyOf');
+  const { type: types, ...others } = result;
+  return { oneOf: (types as unknown[]).map((type) => ({ ...others, type })) };
 }
 
-function reference(value: unknown, definitions: readonly string[]): unknown {
+function reference(value: unknown, definitions: readonly string[], { refuse }: Rules): unknown {
   const name =
     typeof value === 'string' && value.startsWith(REFERENCE) ? value.slice(REFERENCE.length) : undefined;
-  if (name === undefined || !definitions.includes(name)) throw refusal('has a $ref to nothing in its $defs');
+  if (name === undefined || !definitions.includes(name)) throw refuse('has a $ref to nothing in its $defs');
   return value;
 }
 
-function each(value: unknown, change: (item: unknown) => JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(asObject(value)).map(([name, item]) => [name, change(item)]));
-}
-
-function asObject(value: unknown): JsonObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refusal('is no JSON schema');
+function asObject(value: unknown, { refuse }: Rules): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refuse('is no JSON schema');
   return value as JsonObject;
 }
 
-function asList(value: unknown): unknown[] {
-  if (!Array.isArray(value) || value.length === 0) throw refusal('is no JSON schema');
+function asList(value: unknown, { refuse }: Rules): unknown[] {
+  if (!Array.isArray(value) || value.length === 0) throw refuse('is no JSON schema');
   return value;
-}
-
-function refusal(what: string): ApiError {
-  return new ApiError('invalid_value', `The JSON schema ${what}.`, PARAM);
 }

@@ -1,18 +1,24 @@
 // Loads llama.cpp and one model, on the processor, with a fixed number of threads.
 
-import type { ChatWrapper, Llama, LlamaContextSequence, LlamaModel } from 'node-llama-cpp';
+import type { ChatWrapper, Llama, LlamaModel } from 'node-llama-cpp';
+import { createEmbedder, type Embedder } from './embedder.ts';
+import { SequenceSlot } from './sequence-slot.ts';
 import type { ServerOptions } from './server-options.ts';
 import { Slots } from './slots.ts';
 
 /** A model that is ready to answer. */
 export interface LoadedModel {
+  readonly library: typeof import('node-llama-cpp');
   readonly llama: Llama;
   readonly model: LlamaModel;
   /** Renders messages by the chat template in the model file. */
   readonly wrapper: ChatWrapper;
-  readonly slots: Slots<LlamaContextSequence>;
+  readonly slots: Slots<SequenceSlot>;
+  readonly embedder: Embedder;
   /** Tokens of prompt and answer together. */
   readonly contextTokens: number;
+  /** How many tokens the model knows; they are numbered from 0. */
+  readonly vocabulary: number;
 }
 
 /**
@@ -47,13 +53,16 @@ export async function loadModel(
     batchSize: Math.min(512, options.context),
     ignoreMemorySafetyChecks: true,
   });
-  const sequences = Array.from({ length: options.sequences }, () => context.getSequence());
+  const sequences = Array.from({ length: options.sequences }, () => new SequenceSlot(context.getSequence()));
   return {
+    library,
     llama,
     model,
     wrapper: chatTemplate(library, model),
     slots: new Slots(sequences, options.queue),
+    embedder: createEmbedder(model, options),
     contextTokens: Math.min(options.context, context.contextSize),
+    vocabulary: model.fileInfo.metadata.tokenizer?.ggml?.tokens?.length ?? 0,
   };
 }
 

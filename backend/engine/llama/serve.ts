@@ -1,8 +1,10 @@
-// The routes of the llama server: health, models, chat completions.
+// The routes of the llama server: health, models, chat completions, completions, embeddings.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { answerChat } from './answer-chat.ts';
-import { ApiError } from './api-error.ts';
+import { answerCompletion } from './answer-completion.ts';
+import { answerEmbeddings } from './answer-embeddings.ts';
+import { ApiError, RETRY_AFTER_SECONDS } from './api-error.ts';
 import type { LoadedModel } from './load-model.ts';
 import { sendJson } from './send-json.ts';
 import type { ServerOptions } from './server-options.ts';
@@ -27,6 +29,12 @@ export function createLlamaServer(options: ServerOptions, state: LoadState): Ser
   return server;
 }
 
+const ANSWERS: Readonly<Record<string, typeof answerChat>> = {
+  '/v1/chat/completions': answerChat,
+  '/v1/completions': answerCompletion,
+  '/v1/embeddings': answerEmbeddings,
+};
+
 async function route(
   options: ServerOptions,
   state: LoadState,
@@ -34,7 +42,7 @@ async function route(
   incoming: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const path = (incoming.url ?? '').split('?', 1)[0];
+  const path = (incoming.url ?? '').split('?', 1)[0] ?? '';
   if (path === '/health') {
     only('GET', incoming);
     return sendJson(response, state.loaded === undefined ? 503 : 200, health(state));
@@ -44,12 +52,11 @@ async function route(
     const model = { id: options.modelId, object: 'model', created: started, owned_by: 'cloister' };
     return sendJson(response, 200, { object: 'list', data: [model] });
   }
-  if (path === '/v1/chat/completions') {
-    only('POST', incoming);
-    if (state.loaded === undefined) throw new ApiError('engine_loading', 'The model is still loading.');
-    return answerChat(state.loaded, options, incoming, response);
-  }
-  throw new ApiError('not_found', 'This engine does not offer that route.');
+  const answer = Object.hasOwn(ANSWERS, path) ? ANSWERS[path] : undefined;
+  if (answer === undefined) throw new ApiError('not_found', 'This engine does not offer that route.');
+  only('POST', incoming);
+  if (state.loaded === undefined) throw new ApiError('engine_loading', 'The model is still loading.');
+  return answer(state.loaded, options, incoming, response);
 }
 
 function only(method: 'GET' | 'POST', incoming: IncomingMessage): void {
@@ -73,6 +80,7 @@ function refuse(response: ServerResponse, error: unknown): void {
   if (!response.headersSent) {
     // An unread body would be taken for the next request.
     response.setHeader('connection', 'close');
+    if (known.status === 503) response.setHeader('retry-after', RETRY_AFTER_SECONDS);
     sendJson(response, known.status, known.body());
     return;
   }

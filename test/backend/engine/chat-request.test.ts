@@ -7,6 +7,8 @@ import { readChatRequest } from '../../../backend/engine/llama/chat-request.ts';
 
 const messages = [{ role: 'user', content: 'x' }];
 const base = { model: 'm', messages };
+const tool = (more: object) => ({ type: 'function', function: { name: 'f', ...more } });
+const tools = [tool({ parameters: { type: 'object', properties: {} } })];
 const withSchema = (schema: unknown) => ({
   ...base,
   response_format: { type: 'json_schema', json_schema: { name: 'x', schema } },
@@ -35,9 +37,15 @@ describe('reading a chat request', () => {
       topP: undefined,
       seed: undefined,
       stop: [],
+      choices: 1,
+      minP: 0,
+      topK: 0,
       presencePenalty: 0,
       frequencyPenalty: 0,
+      logitBias: new Map(),
       format: { kind: 'text' },
+      tools: { tools: [], choice: 'auto', parallel: true },
+      logprobs: undefined,
     });
     const nulls = [
       'stream',
@@ -112,6 +120,52 @@ describe('reading a chat request', () => {
   });
 });
 
+describe('reading tools', () => {
+  it('drops what no grammar follows unless the tool is strict, and keeps what the model reads', () => {
+    const city = { type: 'string', description: 'where', pattern: '^[A-Z]' };
+    const parameters = {
+      $schema: 'x',
+      properties: { city, when: { type: ['object', 'null'], minimum: 1 } },
+      required: ['city'],
+    };
+    const read = readChatRequest({ ...base, tools: [tool({ description: 'd', parameters })] });
+    expect(read.tools).toEqual({
+      tools: [
+        {
+          name: 'f',
+          description: 'd',
+          parameters: {
+            type: 'object',
+            properties: {
+              city: { type: 'string', description: 'where' },
+              when: { oneOf: [{ type: 'object' }, { type: 'null' }] },
+            },
+            required: ['city'],
+          },
+        },
+      ],
+      choice: 'auto',
+      parallel: true,
+    });
+  });
+
+  it('offers the model none where the choice is none, and reads a name and results', () => {
+    expect(readChatRequest({ ...base, tools, tool_choice: 'none' }).tools.tools).toEqual([]);
+    const named = { type: 'function', function: { name: 'f' } };
+    expect(readChatRequest({ ...base, tools, tool_choice: named }).tools.choice).toEqual({ name: 'f' });
+    const call = { id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } };
+    const told = [
+      ...messages,
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'a', content: 'sun' },
+    ];
+    expect(readChatRequest({ ...base, messages: told }).messages.slice(1)).toEqual([
+      { role: 'assistant', text: '', calls: [{ id: 'a', name: 'f', arguments: '{}' }] },
+      { role: 'tool', text: 'sun', callId: 'a' },
+    ]);
+  });
+});
+
 describe('refusing a chat request', () => {
   const schemaParam = 'response_format.json_schema.schema';
   const image = [{ type: 'image_url', image_url: { url: 'data:,' } }];
@@ -126,7 +180,7 @@ describe('refusing a chat request', () => {
     ['too many messages', { ...base, messages: Array(2049).fill(messages[0]) }, 'invalid_value', 'messages'],
     [
       'an unknown role',
-      { ...base, messages: [{ role: 'tool', content: 'x' }] },
+      { ...base, messages: [{ role: 'narrator', content: 'x' }] },
       'invalid_value',
       'messages[0].role',
     ],
@@ -145,15 +199,48 @@ describe('refusing a chat request', () => {
       'messages[0].content[0]',
     ],
     [
-      'tool calls',
+      'a call that is none',
       { ...base, messages: [{ role: 'assistant', content: '', tool_calls: [{}] }] },
-      'unsupported_content',
-      'messages[0].tool_calls',
+      'invalid_value',
+      'messages[0].tool_calls[0]',
     ],
-    ['n over 1', { ...base, n: 2 }, 'unsupported_parameter', 'n'],
-    ['logprobs', { ...base, logprobs: true }, 'unsupported_parameter', 'logprobs'],
-    ['tools', { ...base, tools: [{}] }, 'unsupported_parameter', 'tools'],
-    ['a logit bias', { ...base, logit_bias: { '1': 5 } }, 'unsupported_parameter', 'logit_bias'],
+    [
+      'a result of no call',
+      { ...base, messages: [...messages, { role: 'tool', content: 'x', tool_call_id: 'a' }] },
+      'invalid_value',
+      'messages[1].tool_call_id',
+    ],
+    ['n over 8', { ...base, n: 9 }, 'invalid_value', 'n'],
+    ['no choice', { ...base, n: 0 }, 'invalid_value', 'n'],
+    ['logprobs as a number', { ...base, logprobs: 1 }, 'invalid_value', 'logprobs'],
+    ['too many logprobs', { ...base, logprobs: true, top_logprobs: 21 }, 'invalid_value', 'top_logprobs'],
+    ['top logprobs alone', { ...base, top_logprobs: 2 }, 'invalid_value', 'logprobs'],
+    ['logprobs with tools', { ...base, tools, logprobs: true }, 'unsupported_parameter', 'logprobs'],
+    [
+      'JSON mode with tools',
+      { ...base, tools, response_format: { type: 'json_object' } },
+      'unsupported_parameter',
+      'response_format',
+    ],
+    ['a tool of another type', { ...base, tools: [{}] }, 'unsupported_parameter', 'tools[0].type'],
+    ['tools of one name', { ...base, tools: [...tools, ...tools] }, 'invalid_value', 'tools'],
+    [
+      'a strict tool that no grammar follows',
+      { ...base, tools: [tool({ strict: true, parameters: { type: 'object', not: {} } })] },
+      'invalid_value',
+      'tools[0].function.parameters',
+    ],
+    [
+      'a choice that is not among the tools',
+      { ...base, tools, tool_choice: { type: 'function', function: { name: 'other' } } },
+      'invalid_value',
+      'tool_choice',
+    ],
+    ['a required tool where none is', { ...base, tool_choice: 'required' }, 'invalid_value', 'tool_choice'],
+    ['a bias of a word', { ...base, logit_bias: { hello: 5 } }, 'invalid_value', 'logit_bias'],
+    ['a bias over 100', { ...base, logit_bias: { '1': 101 } }, 'invalid_value', 'logit_bias'],
+    ['a min_p over 1', { ...base, min_p: 1.1 }, 'invalid_value', 'min_p'],
+    ['functions of old', { ...base, functions: [{ name: 'f' }] }, 'unsupported_parameter', 'functions'],
     ['audio', { ...base, modalities: ['text', 'audio'] }, 'unsupported_parameter', 'modalities'],
     ['stream as text', { ...base, stream: 'yes' }, 'invalid_value', 'stream'],
     ['stream options as text', { ...base, stream_options: 'x' }, 'invalid_value', 'stream_options'],
@@ -170,7 +257,7 @@ describe('refusing a chat request', () => {
       'invalid_value',
       'frequency_penalty',
     ],
-    ['five stops', { ...base, stop: ['a', 'b', 'c', 'd', 'e'] }, 'invalid_value', 'stop'],
+    ['17 stops', { ...base, stop: Array(17).fill('a') }, 'invalid_value', 'stop'],
     ['an empty stop', { ...base, stop: '' }, 'invalid_value', 'stop'],
     ['an unknown format', { ...base, response_format: { type: 'xml' } }, 'invalid_value', 'response_format'],
     ['no schema', { ...base, response_format: { type: 'json_schema' } }, 'invalid_value', schemaParam],

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeRandomModel } from '../../harness/random-model.ts';
+import { post } from './contract/ask-engine.ts';
 import { type RunningServer, runLlamaServer } from './run-llama-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tiny-'));
@@ -237,7 +238,7 @@ describe('turns and losses', () => {
     const refused = await ask({});
     expect(refused.status).toBe(503);
     expect(JSON.parse(refused.text).error).toMatchObject({
-      code: 'server_is_overloaded',
+      code: 'engine_overloaded',
       type: 'server_error',
     });
     leavers[3]?.abort();
@@ -260,7 +261,7 @@ describe('turns and losses', () => {
 describe('refusals', () => {
   it.each<[string, object, number, string, string | null]>([
     ['another model', { model: 'other' }, 404, 'model_not_found', 'model'],
-    ['two choices', { n: 2 }, 400, 'unsupported_parameter', 'n'],
+    ['nine choices', { n: 9 }, 400, 'invalid_value', 'n'],
     [
       'an image',
       { messages: user([{ type: 'image_url', image_url: {} }]) },
@@ -356,3 +357,67 @@ const viaEngine: typeof fetch = async (input, init) => {
   });
   return new Response(answer.body, { status: answer.status, headers: answer.headers });
 };
+
+describe('the prefix cache', () => {
+  const prompt = user(`${'The same long beginning. '.repeat(20)}And an end.`);
+  const cached = async (headers: Record<string, string>, more: object = {}) => {
+    const { text } = await post(
+      server.client,
+      '/v1/chat/completions',
+      { model: 'tiny', messages: prompt, max_tokens: 1, ...more },
+      { headers },
+    );
+    return (
+      (JSON.parse(text) as { usage: { prompt_tokens_details?: { cached_tokens: number } } }).usage
+        .prompt_tokens_details?.cached_tokens ?? 0
+    );
+  };
+
+  it('is found again by the same salt, and by nobody else', async () => {
+    const alice = { 'cloister-cache-salt': 'alice' };
+    expect(await cached(alice)).toBe(0);
+    expect(await cached(alice)).toBeGreaterThan(400);
+    // every sequence once: the one that holds it is among them
+    for (const salt of ['bob', 'carol']) expect(await cached({ 'cloister-cache-salt': salt }), salt).toBe(0);
+    expect(await cached(alice)).toBe(0);
+  });
+
+  it('is found by nobody where there is no salt, even under one that was used before', async () => {
+    const dave = { 'cloister-cache-salt': 'dave' };
+    await cached(dave);
+    expect(await cached({})).toBe(0);
+    expect(await cached({})).toBe(0);
+    expect(await cached({}, { cache_salt: '' })).toBe(0);
+  });
+
+  it('takes the salt as a member as well, and the header goes first', async () => {
+    await cached({}, { cache_salt: 'erin' });
+    expect(await cached({}, { cache_salt: 'erin' })).toBeGreaterThan(400);
+    expect(await cached({ 'cloister-cache-salt': 'frank' }, { cache_salt: 'erin' })).toBe(0);
+  });
+});
+
+describe('turns of several callers', () => {
+  it('serves one request of a modest caller before the many of a greedy one', async () => {
+    const many = Array.from({ length: 4 }, () => new AbortController());
+    const order: string[] = [];
+    const send = (share: string, signal: AbortSignal, max_tokens: number) =>
+      post(
+        server.client,
+        '/v1/chat/completions',
+        { model: 'tiny', messages: user('Hello'), temperature: 0, max_tokens },
+        { headers: { 'cloister-fair-share': share }, signal },
+      )
+        .then(({ status }) => order.push(`${share} ${status}`))
+        .catch(() => undefined);
+    const greedy = many.map(({ signal }) => send('greedy', signal, 400));
+    await server.untilCounts(2, 2);
+    // the queue is full: the newest of the greedy makes room
+    await send('modest', new AbortController().signal, 1);
+    expect(order[0]).toBe('greedy 503');
+    expect(order.filter((one) => one === 'greedy 200').length).toBeLessThanOrEqual(2);
+    expect(order.at(-1)).toBe('modest 200');
+    for (const one of many) one.abort();
+    await Promise.all(greedy);
+  });
+});
