@@ -7,7 +7,6 @@ import type { AddressInfo } from 'node:net';
 import { toBase64url } from '../shared/bytes/base64url.ts';
 import type { Bytes } from '../shared/bytes/concat.ts';
 import { parseDeployment } from '../shared/manifest/deployment.ts';
-import { deploymentOctets, parseManifest } from '../shared/manifest/manifest.ts';
 import { parsePolicy } from '../shared/verifier/policy.ts';
 import { Admission } from './adapter/admission.ts';
 import { DEFAULT_PACING } from './adapter/answer-request.ts';
@@ -35,6 +34,7 @@ import { makeFreshBundles } from './enrolment/fresh-bundles.ts';
 import { makeEpoch } from './enrolment/make-epoch.ts';
 import { keepRegistered } from './enrolment/register.ts';
 import { nodeScheduler } from './enrolment/scheduler.ts';
+import { ManifestInForce } from './follow-manifest.ts';
 import { nodeCryptoProvider } from './keys/node-crypto-provider.ts';
 import { generateReceiptKey } from './keys/receipt-key.ts';
 import { parseNodeConfig } from './node-config.ts';
@@ -68,12 +68,10 @@ async function main(): Promise<void> {
   const affirmations = new Affirmations(service, now);
   tell({ event: 'attestation_service', jwks: service.jwks });
 
-  const manifestOctets = new Uint8Array(await readFile(config.manifest));
-  const manifest = parseManifest(manifestOctets);
-  const entry = manifest.deployments.find(({ name }) => name === config.deployment);
-  if (entry === undefined) throw new Error(`the manifest has no deployment named ${config.deployment}`);
-  const deploymentDocument = deploymentOctets(entry);
-  const deployment = parseDeployment(deploymentDocument);
+  const { manifest: path, deployment: name } = config;
+  const inForce = await ManifestInForce.begin({ path, deployment: name, policy, now, log: tell });
+  const { manifest } = inForce.current.opened;
+  const deployment = parseDeployment(inForce.current.deployment);
   checkSurface(deployment);
 
   const engineDigest = digestEngine(listEngineFiles(), config.tee.measured_folder);
@@ -121,8 +119,6 @@ async function main(): Promise<void> {
     node: random(NODE_ID_OCTETS),
     role: 'all' as const,
     receiptPublicKey: receiptKey.publicOctets,
-    manifest: manifestOctets,
-    deployment: deploymentDocument,
     probeDigest: engine.probeDigest,
   };
   const replays = new ReplayMemory(REPLAY_ENTRIES, random);
@@ -131,14 +127,17 @@ async function main(): Promise<void> {
   let renew = (): void => {};
   const epochs = await EpochSchedule.begin(
     (order) =>
-      makeEpoch(identity, {
-        tee,
-        devices,
-        provider: nodeCryptoProvider,
-        random,
-        now: now(),
-        ...order,
-      }),
+      makeEpoch(
+        { ...identity, ...inForce.current },
+        {
+          tee,
+          devices,
+          provider: nodeCryptoProvider,
+          random,
+          now: now(),
+          ...order,
+        },
+      ),
     lengths,
     {
       onChanged: () => renew(),
@@ -221,6 +220,7 @@ async function main(): Promise<void> {
     enginePid: engine.pids[0],
   });
 
+  process.on('SIGHUP', () => void inForce.follow(epochs));
   let ending = false;
   let hasHurry = false;
   const end = async (code: number, drainMilliseconds: number): Promise<void> => {

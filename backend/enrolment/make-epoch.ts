@@ -2,7 +2,7 @@
 
 import { toBase64url } from '../../shared/bytes/base64url.ts';
 import type { Bytes } from '../../shared/bytes/concat.ts';
-import { type AttestationBundle, encodeBundle } from '../../shared/evidence/bundle.ts';
+import { type AttestationBundle, encodeBundle, type PastManifest } from '../../shared/evidence/bundle.ts';
 import { coreDigest, encodeCore, type NodeCore } from '../../shared/evidence/node-core.ts';
 import { deploymentDigest, parseDeployment } from '../../shared/manifest/deployment.ts';
 import { manifestDigest } from '../../shared/manifest/manifest.ts';
@@ -42,6 +42,9 @@ export interface NodeIdentity {
   readonly role: NodeCore['role'];
   readonly receiptPublicKey: Bytes;
   readonly manifest: Bytes;
+  /** Its owners' signatures, and the versions before, as the bundle carries them. */
+  readonly signatures?: Bytes;
+  readonly history?: readonly PastManifest[];
   /** The deployment's exact octets as the manifest carries them. */
   readonly deployment: Bytes;
   readonly probeDigest: Bytes;
@@ -88,7 +91,14 @@ export async function makeEpoch(
   });
   const freshness = { kind: 'epoch', value: random(FRESHNESS_OCTETS) } as const;
   const node = await vouchForCore({ core, freshness, notBefore, notAfter }, { tee, devices });
-  const parts: AttestationBundle = { version: 1, manifest: identity.manifest, node };
+  const { manifest, signatures, history } = identity;
+  const parts: AttestationBundle = {
+    version: 1,
+    manifest,
+    ...(signatures && { signatures }),
+    ...(history && { history }),
+    node,
+  };
   return {
     keys,
     keyList,
