@@ -20,7 +20,10 @@ commands
     --policy FILE     what you trust (a file, or the JSON itself)
     --node ID         one node only
     --json            one JSON object a node
-    --save FILE       keep the raw bundle
+    --fresh           have each node answer a nonce that is drawn now
+    --save FOLDER     keep the bundle and every part of it as raw files
+    --at TIME         a saved bundle as of then, such as 2027-01-31T23:59:59Z
+    --nonce TEXT      what a saved bundle must answer, as context.json has it
   proxy URL         an OpenAI endpoint on loopback that verifies and seals for you
     --policy FILE     what you trust
     --port N          default 8788
@@ -53,11 +56,11 @@ async function main(): Promise<void> {
     return;
   }
   if (positionals.length > 2) throw new UsageError(`too many arguments: ${positionals.slice(2).join(' ')}`);
-  const { policy, node, save } = values;
+  const { policy, node, save, nonce, at } = values;
   switch (command) {
     case 'verify':
       return verifyCommand(
-        { target, policy, node, json: values.json === true, save },
+        { target, policy, node, json: values.json === true, save, fresh: values.fresh === true, nonce, at },
         terminal,
         () => new Date(),
       );
@@ -77,6 +80,9 @@ function read() {
         node: { type: 'string' },
         json: { type: 'boolean' },
         save: { type: 'string' },
+        fresh: { type: 'boolean' },
+        nonce: { type: 'string' },
+        at: { type: 'string' },
         port: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -1,7 +1,7 @@
 // The exit codes of every command.
 
 import { PolicyError } from '../verifier/policy.ts';
-import { isPolicyCode, VerificationError } from '../verifier/verification-error.ts';
+import { isCollateralCode, isPolicyCode, VerificationError } from '../verifier/verification-error.ts';
 import { WeightsError, type WeightsErrorCode } from '../weights/weights-error.ts';
 
 export const EXIT = {
@@ -31,8 +31,11 @@ export class UsageError extends Error {
 /** The exit code that an error stands for. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError || error instanceof PolicyError) return EXIT.usage;
-  if (error instanceof VerificationError)
+  if (error instanceof VerificationError) {
+    // Nothing was found wrong with the node: what would tell is missing or too old.
+    if (error.violations.every(({ code }) => isCollateralCode(code))) return EXIT.collateralUnavailable;
     return isPolicyCode(error.code) ? EXIT.policyRefused : EXIT.verificationFailed;
+  }
   if (error instanceof WeightsError) {
     if (error.code === 'weights_key_malformed') return EXIT.usage;
     if (FORGED.has(error.code)) return EXIT.verificationFailed;

@@ -1,11 +1,17 @@
 // `cloister verify`: takes a node's bundle from an edge or a file, verifies it, and shows every step.
 
-import { readFile, writeFile } from 'node:fs/promises';
-import { fetchBundle, listNodes } from '../client/fetch-directory.ts';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fromBase64url, toBase64url } from '../bytes/base64url.ts';
+import type { Bytes } from '../bytes/concat.ts';
+import { formatInstant, parseInstant } from '../bytes/instant.ts';
+import { fetchBundle, fetchFreshBundle, listNodes } from '../client/fetch-directory.ts';
+import { NONCE_OCTETS } from '../evidence/freshness-proof.ts';
 import { VerificationError } from '../verifier/verification-error.ts';
 import { type Verification, verifyBundle } from '../verifier/verify-bundle.ts';
 import { UsageError } from './exit-code.ts';
 import { readPolicy } from './read-policy.ts';
+import { saveEvidence } from './save-evidence.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface VerifyArguments {
@@ -15,13 +21,20 @@ export interface VerifyArguments {
   /** base64url node id; default: every listed node. */
   readonly node: string | undefined;
   readonly json: boolean;
-  /** Where the raw bundle is written. */
+  /** Folder into which the raw evidence is written. */
   readonly save: string | undefined;
+  /** Ask each node for evidence over a nonce drawn now. */
+  readonly fresh: boolean;
+  /** With a file: the nonce that its statement must answer, base64url. */
+  readonly nonce: string | undefined;
+  /** With a file: the time of the verification. */
+  readonly at: string | undefined;
 }
 
 interface Source {
   readonly name: string;
   readonly bundle: Uint8Array;
+  readonly nonce: Bytes | undefined;
 }
 
 /**
@@ -33,13 +46,24 @@ export async function verifyCommand(
   terminal: Terminal,
   now: () => Date,
 ): Promise<void> {
-  if (args.target === undefined)
-    throw new UsageError('name an edge or a bundle file: cloister verify URL|FILE');
+  const { target, save } = args;
+  if (target === undefined) throw new UsageError('name an edge or a bundle file: cloister verify URL|FILE');
+  const isEdge = /^https?:\/\//.test(target);
+  const at = readTime(args.at, isEdge);
   const policy = await readPolicy(args.policy);
   let failure: VerificationError | undefined;
-  for (const { name, bundle } of await sources(args.target, args.node)) {
-    if (args.save !== undefined) await writeFile(args.save, bundle);
-    const verification = await verifyBundle(bundle, policy, { now: now() });
+  for (const { name, bundle, nonce } of await sources(target, args, isEdge)) {
+    const verifiedAt = at ?? now();
+    const verification = await verifyBundle(bundle, policy, {
+      now: verifiedAt,
+      ...(nonce && { freshness: { kind: 'nonce', nonce } }),
+    });
+    if (save !== undefined)
+      await saveEvidence(isEdge ? join(save, name) : save, bundle, {
+        verified_at: formatInstant(verifiedAt),
+        ...(nonce && { nonce: toBase64url(nonce) }),
+        source: isEdge ? target : basename(target),
+      });
     if (args.json) terminal.data(JSON.stringify(toJson(name, verification)));
     else showTable(name, verification, terminal);
     if (!verification.ok) failure ??= new VerificationError(verification.failure);
@@ -47,12 +71,47 @@ export async function verifyCommand(
   if (failure !== undefined) throw failure;
 }
 
-async function sources(target: string, node: string | undefined): Promise<readonly Source[]> {
-  if (!/^https?:\/\//.test(target)) return [{ name: target, bundle: new Uint8Array(await readFile(target)) }];
+// A living edge is verified now: at any other time the answer would be about somebody's cache.
+function readTime(text: string | undefined, isEdge: boolean): Date | undefined {
+  if (text === undefined) return undefined;
+  if (isEdge) throw new UsageError('--at is for saved bundles: an edge is verified now');
+  const time = parseInstant(text);
+  if (time === undefined) throw new UsageError('--at takes a time such as 2027-01-31T23:59:59Z');
+  return time;
+}
+
+async function sources(
+  target: string,
+  { node, fresh, nonce: text }: VerifyArguments,
+  isEdge: boolean,
+): Promise<readonly Source[]> {
+  if (!isEdge) {
+    if (fresh)
+      throw new UsageError('--fresh asks an edge; with a saved bundle, --nonce names what it must answer');
+    return [{ name: target, bundle: new Uint8Array(await readFile(target)), nonce: readNonce(text) }];
+  }
+  if (text !== undefined) throw new UsageError('--nonce is for saved bundles; --fresh draws one for an edge');
   const { origin } = new URL(target);
   const nodes = node === undefined ? await listNodes(origin, fetch) : [node];
   if (nodes.length === 0) throw new Error('the edge lists no node');
-  return Promise.all(nodes.map(async (id) => ({ name: id, bundle: await fetchBundle(origin, id, fetch) })));
+  return Promise.all(
+    nodes.map(async (name) => {
+      if (!fresh) return { name, bundle: await fetchBundle(origin, name, fetch), nonce: undefined };
+      const nonce = crypto.getRandomValues(new Uint8Array(NONCE_OCTETS));
+      return { name, bundle: await fetchFreshBundle(origin, name, nonce, fetch), nonce };
+    }),
+  );
+}
+
+function readNonce(text: string | undefined): Bytes | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const nonce = fromBase64url(text);
+    if (nonce.length === NONCE_OCTETS) return nonce;
+  } catch {
+    // falls through to the one refusal
+  }
+  throw new UsageError('--nonce takes base64url of 32 octets');
 }
 
 function toJson(name: string, verification: Verification): object {

@@ -36,6 +36,11 @@ export interface CloisterOptions {
   /** Checks the signatures of evidence. Default: WebCrypto; `nobleCrypto` for runtimes whose WebCrypto lacks P-384. */
   readonly verifierCrypto?: VerifierCrypto;
   /**
+   * `nonce`: every verification has the node answer a nonce that was drawn for it, which reaches the node and takes it a quote. Default: the
+   * evidence that the edge holds, at most a key epoch old.
+   */
+  readonly freshness?: 'nonce';
+  /**
    * Keeps the highest version of each manifest that was seen, against rollback, where the policy pins owners or trusts on first use.
    * Default: in this client only; pass one that lasts (`memoryInStorage`, or your own) to a program that starts often.
    */
@@ -74,6 +79,7 @@ export function createCloister(options: CloisterOptions): Cloister {
     now,
     memory: options.manifestMemory ?? memoryInProcess(),
     onManifestChange: options.onManifestChange,
+    freshness: options.freshness,
     ...(options.verifierCrypto && { verifierCrypto: options.verifierCrypto }),
   });
   const unsettled = new UnsettledRequests();

@@ -2,6 +2,7 @@
 
 import { toBase64url } from '../bytes/base64url.ts';
 import { sha256 } from '../bytes/digest.ts';
+import { NONCE_OCTETS } from '../evidence/freshness-proof.ts';
 import { chooseKeyConfig, type KeyConfig, parseKeyConfigList } from '../sealing/key-config.ts';
 import type { Suite } from '../sealing/suite.ts';
 import type { Policy } from '../verifier/policy.ts';
@@ -9,7 +10,7 @@ import { VerificationError } from '../verifier/verification-error.ts';
 import type { VerifierCrypto } from '../verifier/verifier-crypto.ts';
 import type { AttestedKey, Step } from '../verifier/verify-bundle.ts';
 import { CloisterError } from './cloister-error.ts';
-import { fetchBundle, listNodeHints, type NodeHint } from './fetch-directory.ts';
+import { fetchBundle, fetchFreshBundle, listNodeHints, type NodeHint } from './fetch-directory.ts';
 import type { ManifestMemory } from './manifest-memory.ts';
 import { type OnManifestChange, verifyRemembering } from './verify-remembering.ts';
 
@@ -46,6 +47,8 @@ export interface SessionOptions {
   readonly onManifestChange?: OnManifestChange | undefined;
   /** Checks the signatures of evidence. Default: WebCrypto. */
   readonly verifierCrypto?: VerifierCrypto;
+  /** `nonce`: every verification has the node answer a nonce drawn for it. Default: the evidence that the edge holds. */
+  readonly freshness?: 'nonce' | undefined;
 }
 
 /** Holds at most one verified node. */
@@ -169,13 +172,21 @@ export class VerifiedSession {
   }
 
   async #verifyOne(node: string): Promise<VerifiedNode> {
-    const { origin, fetchEdge, policy, now, verifierCrypto, memory, onManifestChange } = this.#options;
-    const bundle = await fetchBundle(origin, node, fetchEdge);
+    const { origin, fetchEdge, policy, now, verifierCrypto, memory, onManifestChange, freshness } =
+      this.#options;
+    const nonce = freshness === 'nonce' ? crypto.getRandomValues(new Uint8Array(NONCE_OCTETS)) : undefined;
+    const bundle = nonce
+      ? await fetchFreshBundle(origin, node, nonce, fetchEdge)
+      : await fetchBundle(origin, node, fetchEdge);
     const verifiedAt = now();
     const verification = await verifyRemembering(
       bundle,
       policy,
-      { now: verifiedAt, ...(verifierCrypto && { crypto: verifierCrypto }) },
+      {
+        now: verifiedAt,
+        ...(verifierCrypto && { crypto: verifierCrypto }),
+        ...(nonce && { freshness: { kind: 'nonce', nonce } }),
+      },
       { memory, origin, onManifestChange },
     );
     if (!verification.ok) throw new VerificationError(verification.failure);

@@ -22,6 +22,7 @@ import {
   nrasShape,
   nvidiaGpuShape,
 } from './device-evidence.ts';
+import { EvidenceError } from './evidence-error.ts';
 import { encodeFreshnessProof, type FreshnessProof, freshnessProofShape } from './freshness-proof.ts';
 import { readJson } from './read-json.ts';
 import { SNP_REPORT_BYTES } from './snp-report.ts';
@@ -123,10 +124,10 @@ const snpShape: Shape<SnpDocument> = rule(
     },
     ['vcek', 'vlek'],
   ),
-  (evidence) =>
-    (evidence.vcek === undefined) === (evidence.vlek === undefined)
-      ? 'must have exactly one of vcek and vlek'
-      : undefined,
+  ({ vcek, vlek }) => {
+    if (vcek === undefined && vlek === undefined) return 'missing: vcek or vlek';
+    return vcek === undefined || vlek === undefined ? undefined : 'must have one of vcek and vlek, not both';
+  },
 );
 
 const snpEvidence: Shape<SnpEvidence> = (value, path, problems) => {
@@ -203,10 +204,11 @@ export function encodeBundle(bundle: AttestationBundle): Bytes {
 
 /**
  * Reads a bundle's outermost form; what is inside is octets for the other parsers.
- * @throws EvidenceError `evidence_bundle_malformed` with every problem, or `evidence_too_large`.
+ * @throws EvidenceError `evidence_bundle_malformed` with every problem; `evidence_collateral_absent` where nothing but endorsements is missing;
+ * `evidence_too_large`.
  */
 export function parseBundle(bundleOctets: Uint8Array): AttestationBundle {
-  const bundle = readJson(bundleOctets, shape, LIMIT.bundleBytes, 'evidence_bundle_malformed');
+  const bundle = readDocument(bundleOctets);
   return {
     version: bundle.version,
     manifest: bundle.manifest,
@@ -217,6 +219,20 @@ export function parseBundle(bundleOctets: Uint8Array): AttestationBundle {
     ...(bundle.service === undefined ? {} : { service: bundle.service }),
     ...(bundle.result === undefined ? {} : { result: bundle.result }),
   };
+}
+
+// What a vendor publishes: evidence without it is not wrong, it cannot be judged.
+const COLLATERAL_MISSING =
+  /(?:\.(?:ask|ark|crl|tcb_info|qe_identity|pck_crl|root_crl) missing|evidence\[\d\] missing: vcek or vlek)$/;
+
+function readDocument(bundleOctets: Uint8Array): BundleDocument {
+  try {
+    return readJson(bundleOctets, shape, LIMIT.bundleBytes, 'evidence_bundle_malformed');
+  } catch (error) {
+    if (!(error instanceof EvidenceError) || error.code !== 'evidence_bundle_malformed') throw error;
+    const isAbsence = error.detail.split('; ').every((problem) => COLLATERAL_MISSING.test(problem));
+    throw isAbsence ? new EvidenceError('evidence_collateral_absent', error.detail) : error;
+  }
 }
 
 function encodeSigned({ signatures }: { readonly signatures?: Bytes }): object {

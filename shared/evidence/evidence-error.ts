@@ -16,6 +16,7 @@ export type EvidenceErrorCode =
   | 'evidence_tpm_quote_malformed'
   | 'evidence_quote_malformed'
   | 'evidence_collateral_malformed'
+  | 'evidence_collateral_absent'
   | 'evidence_result_header'
   | 'evidence_result_malformed';
 

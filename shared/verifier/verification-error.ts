@@ -175,3 +175,15 @@ export function isEvidenceCode(code: VerificationCode): code is EvidenceCode {
 export function isPolicyCode(code: VerificationCode): code is PolicyCode {
   return code.startsWith('policy_');
 }
+
+const COLLATERAL_CODES: ReadonlySet<VerificationCode> = new Set<VerificationCode>([
+  'evidence_collateral_absent',
+  'evidence_crl_not_valid_now',
+  'evidence_collateral_not_valid_now',
+  'evidence_nras_keys_absent',
+]);
+
+/** Whether the code says that what a vendor publishes is missing or out of date, so that the evidence could not be judged. A refusal all the same. */
+export function isCollateralCode(code: VerificationCode): boolean {
+  return COLLATERAL_CODES.has(code);
+}

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseBundle, type SnpEvidence } from '../../../shared/evidence/bundle.ts';
 import { describeNode } from '../../harness/hostile-edge.ts';
 import { writeTinyOwnerFiles } from '../../harness/whole-system.ts';
 
@@ -18,6 +19,13 @@ beforeAll(async () => {
   await writeFile(policyFile, JSON.stringify(owner.policy));
   await writeFile(join(folder, 'good.json'), (await describeNode(owner)).bundle);
   await writeFile(join(folder, 'debug.json'), (await describeNode(owner, { fault: 'debug' })).bundle);
+  await writeFile(join(folder, 'stale-crl.json'), (await describeNode(owner, { fault: 'stale-crl' })).bundle);
+  const { node, ...rest } = JSON.parse(new TextDecoder().decode((await describeNode(owner)).bundle));
+  const { crl: _, ...bare } = node.evidence[0];
+  await writeFile(
+    join(folder, 'no-crl.json'),
+    JSON.stringify({ ...rest, node: { ...node, evidence: [bare] } }),
+  );
   await writeFile(
     join(folder, 'forged.json'),
     (await describeNode(owner, { fault: 'forged-report' })).bundle,
@@ -59,6 +67,8 @@ describe('cloister verify', () => {
   test.each([
     ['debug.json', 5, 'policy_debug'],
     ['forged.json', 4, 'evidence_report_signature'],
+    ['stale-crl.json', 3, 'evidence_crl_not_valid_now'],
+    ['no-crl.json', 3, 'evidence_collateral_absent'],
   ])('refuses %s with exit %i', async (file, exit, refusal) => {
     const table = await run('verify', join(folder, file), '--policy', policyFile);
     expect(table.code).toBe(exit);
@@ -68,10 +78,42 @@ describe('cloister verify', () => {
     expect(JSON.parse(json.out)).toMatchObject({ ok: false, code: refusal });
   });
 
+  test('keeps the raw evidence, and what was kept verifies as of then and at no other time', async () => {
+    const kept = join(folder, 'kept');
+    const first = await run('verify', join(folder, 'good.json'), '--policy', policyFile, '--save', kept);
+    expect(first.code).toBe(0);
+    const { verified_at: at } = JSON.parse(await readFile(join(kept, 'context.json'), 'utf8'));
+    const bundle = join(kept, 'bundle.json');
+    expect(await readFile(bundle)).toEqual(await readFile(join(folder, 'good.json')));
+    const { report } = parseBundle(new Uint8Array(await readFile(bundle))).node.evidence[0] as SnpEvidence;
+    expect(new Uint8Array(await readFile(join(kept, 'parts/node/evidence/0/report.bin')))).toEqual(report);
+    expect(await readFile(join(kept, 'parts/node/core.json'), 'utf8')).toMatch(/^{"version":1,/);
+    expect(await readFile(join(kept, 'parts/result.jwt'), 'utf8')).toMatch(/^eyJ/);
+    const again = await run('verify', bundle, '--policy', policyFile, '--at', at, '--json');
+    expect(again.code).toBe(0);
+    const later = await run(
+      'verify',
+      bundle,
+      '--policy',
+      policyFile,
+      '--at',
+      '2099-01-01T00:00:00Z',
+      '--json',
+    );
+    expect(later.code).not.toBe(0);
+    expect(JSON.parse(later.out)).toMatchObject({ ok: false });
+    const nonce = 'A'.repeat(43);
+    const fresh = await run('verify', bundle, '--policy', policyFile, '--at', at, '--nonce', nonce, '--json');
+    expect(fresh.code).toBe(4);
+    expect(JSON.parse(fresh.out)).toMatchObject({ code: 'evidence_freshness_kind' });
+  });
+
   test.each([
     [['verify']],
     [['verify', 'x.json']],
     [['verify', 'x.json', '--policy', '{"version":1}']],
+    [['verify', 'x.json', '--at', 'yesterday']],
+    [['verify', 'http://127.0.0.1:1', '--at', '2027-01-01T00:00:00Z']],
     [['verfy']],
     [['verify', '--polcy', 'x']],
     [['proxy', 'http://127.0.0.1:1', '--policy', '{}']],
