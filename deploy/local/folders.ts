@@ -10,6 +10,8 @@ export const FOLDER = {
   models: `${root}.cloister/models`,
   /** Keys of the simulated platform: they vouch for nothing. */
   platform: `${root}.cloister/simulated-platform`,
+  /** The owner's key, and every manifest that it signed. */
+  owner: `${root}.cloister/owner`,
   /** One file per running start, naming its processes. */
   ledger: `${root}.cloister/processes`,
   /** One folder per running start. */

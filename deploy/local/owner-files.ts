@@ -14,12 +14,11 @@ import { loadSimulatedPlatform } from '../../backend/tee/simulated/platform.ts';
 import { simulatedReferenceValue } from '../../backend/tee/simulated/reference-value.ts';
 import { toBase64url } from '../../shared/bytes/base64url.ts';
 import { toHex } from '../../shared/bytes/hex.ts';
+import { CURRENT, signaturesPathOf } from '../../shared/cli/manifest/manifest-folder.ts';
 import { encodeDeployment } from '../../shared/manifest/deployment.ts';
-import { encodeManifest, manifestDigest } from '../../shared/manifest/manifest.ts';
 import type { Policy } from '../../shared/verifier/policy.ts';
+import { LOCAL_SERVICE, signNextVersion } from './sign-next-version.ts';
 
-const DAY_MILLISECONDS = 86_400_000;
-const MANIFEST_DAYS = 30;
 /** Design: epochs of an hour, overlap of one. */
 const EPOCH_SECONDS = 3600;
 
@@ -37,13 +36,15 @@ const FEATURES = ['json-schema', 'logprobs', 'streaming', 'tools'];
 export interface OwnerFiles {
   readonly manifestPath: string;
   readonly deployment: string;
-  /** What a client needs: it pins this manifest and names the simulated root. */
+  /** What a client needs: it pins the owner of this manifest and names the simulated root. */
   readonly policy: Policy;
 }
 
 export interface OwnerOptions {
-  /** Where the manifest is written. */
+  /** Where the node finds the manifest. */
   readonly folder: string;
+  /** Keeps the owner's key and the chain of versions; default: within `folder`, for an owner who lives as long. */
+  readonly ownerFolder?: string;
   readonly platformFolder: string;
   /** The checkout: what the simulated TEE measures. */
   readonly root: string;
@@ -54,7 +55,7 @@ export interface OwnerOptions {
   readonly now: Date;
 }
 
-/** Computes the reference values from the files on disk, exactly as an owner would from a release, and writes the manifest. */
+/** Computes the reference values from the files on disk, exactly as an owner would from a release, and signs the manifest. */
 export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles> {
   const { folder, platformFolder, root, model, modelPath, gpus, now } = options;
   const random = (octets: number) => new Uint8Array(randomBytes(octets));
@@ -77,18 +78,7 @@ export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles
     routes: ROUTES,
     features: FEATURES,
   });
-  const manifest = encodeManifest({
-    version: 1,
-    service: 'local',
-    serial: 1,
-    previous: 'none',
-    not_after: new Date(now.getTime() + MANIFEST_DAYS * DAY_MILLISECONDS)
-      .toISOString()
-      .replace(/\.\d+Z$/, 'Z'),
-    owners: [],
-    threshold: 0,
-    seed_shares: { owners: [], threshold: 0 },
-    witnesses: { keys: [], threshold: 0 },
+  const { key, signed } = await signNextVersion(options.ownerFolder ?? join(folder, 'owner'), now, {
     attestation_service: 'required',
     reference_values: {
       all: [
@@ -99,17 +89,27 @@ export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles
       ],
     },
     deployments: [{ name: model.id.toLowerCase(), document: toBase64url(document) }],
-    secrets: [],
     key_epoch: { seconds: EPOCH_SECONDS, overlap_seconds: EPOCH_SECONDS },
   });
-  const manifestPath = join(folder, 'manifest.json');
-  await writeFile(manifestPath, manifest);
+  // A copy: another start of this checkout may publish the next version meanwhile, and this node keeps what was computed for it.
+  const manifestPath = join(folder, CURRENT);
+  await Promise.all([
+    writeFile(manifestPath, signed.manifest),
+    writeFile(signaturesPathOf(manifestPath), signed.signatures),
+  ]);
   return {
     manifestPath,
     deployment: model.id.toLowerCase(),
     policy: {
       version: 1,
-      manifest: { pin: 'digest', digest: toBase64url(await manifestDigest(manifest)) },
+      manifest: {
+        pin: 'owners',
+        service: LOCAL_SERVICE,
+        owners: [key],
+        threshold: 1,
+        minimum_serial: 1,
+        notice: 'none',
+      },
       roots: {
         hardware: false,
         simulated: [platform.rootSpkiSha256, ...(gpuPlatform ? [gpuPlatform.rootSpkiSha256] : [])],

@@ -94,6 +94,7 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
     const owner = await writeOwnerFiles({
       folder: runFolder,
       platformFolder: FOLDER.platform,
+      ownerFolder: FOLDER.owner,
       root: FOLDER.root,
       model: DEFAULT_MODEL,
       modelPath: options.modelPath,

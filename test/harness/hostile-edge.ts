@@ -1,7 +1,6 @@
 // An edge that lies: a fetch that hands out whatever bundles a test gives it, and keeps what it was asked.
 
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createAttestationService } from '../../backend/attestation-service/appraise.ts';
 import { Affirmations } from '../../backend/enrolment/affirm.ts';
 import { type Epoch, makeEpoch } from '../../backend/enrolment/make-epoch.ts';
@@ -15,6 +14,7 @@ import { FOLDER } from '../../deploy/local/folders.ts';
 import type { OwnerFiles } from '../../deploy/local/owner-files.ts';
 import { toBase64url } from '../../shared/bytes/base64url.ts';
 import type { Bytes } from '../../shared/bytes/concat.ts';
+import { readSigned } from '../../shared/cli/manifest/manifest-folder.ts';
 import { deploymentOctets, parseManifest } from '../../shared/manifest/manifest.ts';
 import { VerificationError } from '../../shared/verifier/verification-error.ts';
 import { DIRECTORY_PATH } from '../../shared/wire/routes.ts';
@@ -38,7 +38,7 @@ export async function describeNode(
   const random = (octets: number): Bytes => new Uint8Array(randomBytes(octets));
   const platform = await loadSimulatedPlatform(TEST_PLATFORM, { now: new Date(), random });
   const tee = createSimulatedTee({ platform, measurement: await measureGuest(FOLDER.root), fault });
-  const manifest = new Uint8Array(await readFile(owner.manifestPath));
+  const { manifest, signatures } = await readSigned(owner.manifestPath);
   const [entry] = parseManifest(manifest).deployments;
   if (entry === undefined) throw new Error('the manifest has no deployment');
   const node = random(NODE_ID_OCTETS);
@@ -49,6 +49,7 @@ export async function describeNode(
       role: 'all',
       receiptPublicKey: receiptKey.publicOctets,
       manifest,
+      ...(signatures && { signatures }),
       deployment: deploymentOctets(entry),
       probeDigest: random(32),
     },

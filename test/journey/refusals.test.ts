@@ -110,19 +110,19 @@ describe('a directory that hands out something else', () => {
     await expectRefusal(clientOf(bundle), 'evidence_binding');
   });
 
-  test('a node of somebody else’s deployment: policy_manifest_pin', async () => {
+  test('a node of somebody else’s deployment: policy_manifest_owners', async () => {
     const elsewhere = await mkdtemp(join(folder, 'elsewhere-'));
     const theirs = await writeTinyOwnerFiles(elsewhere, new Date(Date.now() - DAY));
     const { bundle } = await describeNode(theirs);
-    await expectRefusal(clientOf(bundle), 'policy_manifest_pin');
+    await expectRefusal(clientOf(bundle), 'policy_manifest_owners');
   });
 
-  test('somebody else’s manifest in front of this node: policy_manifest_pin', async () => {
+  test('somebody else’s manifest in front of this node: evidence_manifest_signature', async () => {
     const elsewhere = await mkdtemp(join(folder, 'elsewhere-'));
     const theirs = await writeTinyOwnerFiles(elsewhere, new Date(Date.now() - DAY));
     const { manifest } = parseBundle((await describeNode(theirs)).bundle);
     const bundle = encodeBundle({ ...parseBundle(honest.bundle), manifest });
-    await expectRefusal(clientOf(bundle), 'policy_manifest_pin');
+    await expectRefusal(clientOf(bundle), 'evidence_manifest_signature');
   });
 
   // It is genuine and of the pinned manifest: whoever names it wrongly gains nothing, because the request is sealed to it alone.
