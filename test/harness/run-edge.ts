@@ -32,7 +32,7 @@ export async function runEdge(options: {
       ...(config.compatibility_date === undefined ? {} : { compatibilityDate: config.compatibility_date }),
       compatibilityFlags: config.compatibility_flags,
       durableObjects: { POOL: { className: 'Pool', useSQLite: true } },
-      ratelimits: { NONCE_LIMIT: { simple: { limit: 20, period: 10 } } },
+      ratelimits: { NONCE_LIMIT: { namespace_id: '1', simple: { limit: 20, period: 10 } } },
       bindings: options.bindings,
       resourcePersistencePath: options.stateFolder,
       handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {

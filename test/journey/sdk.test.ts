@@ -184,6 +184,10 @@ describe.each(WAYS)('the openai package by %s', (way) => {
   });
 });
 
+/** Anthropic counts apart what came from the cache of the session. */
+const inputTokens = ({ usage }: Anthropic.Message): number =>
+  usage.input_tokens + (usage.cache_read_input_tokens ?? 0);
+
 describe.each(WAYS)('the Anthropic package by %s', (way) => {
   const ask = { model: MODEL, max_tokens: 8, system: 'Be brief.', messages: question };
 
@@ -192,7 +196,7 @@ describe.each(WAYS)('the Anthropic package by %s', (way) => {
     expect(message.content).toMatchObject([{ type: 'text', text: expect.stringMatching(/w\d+/) }]);
     expect(message).toMatchObject({ role: 'assistant', stop_reason: 'max_tokens', model: MODEL });
     expect(message.usage.output_tokens).toBe(8);
-    expect(message.usage.input_tokens).toBeGreaterThan(3);
+    expect(inputTokens(message)).toBeGreaterThan(3);
   });
 
   test('gets a message, streamed, as the SDK puts it together', async () => {
@@ -205,7 +209,7 @@ describe.each(WAYS)('the Anthropic package by %s', (way) => {
     expect(text).toMatch(/w\d+/);
     expect(message.content).toMatchObject([{ type: 'text', text }]);
     expect(message.usage).toMatchObject({ output_tokens: 8 });
-    expect(message.usage.input_tokens).toBeGreaterThan(3);
+    expect(inputTokens(message)).toBeGreaterThan(3);
   });
 
   test('gets a message from the beta resource, whose path has a query', async () => {
@@ -279,7 +283,12 @@ describe('the surface in the verified core', () => {
   };
   const codeOf = async (response: Response) =>
     ((await response.json()) as { error?: { code?: string } }).error?.code;
-  const HELLO = { model: MODEL, messages: question, input: 'w1', prompt: 'w1', max_tokens: 1 };
+  const HELLO = { model: MODEL, messages: question, max_tokens: 1 };
+  const BODIES: Readonly<Record<string, object>> = {
+    'POST /v1/completions': { model: MODEL, prompt: 'w1', max_tokens: 1 },
+    'POST /v1/embeddings': { model: MODEL, input: 'w1' },
+    'POST /v1/responses': { model: MODEL, input: 'w1', max_output_tokens: 1 },
+  };
 
   test('is what is served: each of its routes answers, and no other', async () => {
     const surface = (await cloister.verify()).key.core.surface;
@@ -290,7 +299,7 @@ describe('the surface in the verified core', () => {
       'POST /v1/rerank',
       'POST /v1/messages/count_tokens',
     ]) {
-      const response = await sealed(route, HELLO);
+      const response = await sealed(route, BODIES[route] ?? HELLO);
       if (surface.routes.includes(route)) expect([route, response.status]).toEqual([route, 200]);
       else expect([route, await codeOf(response)]).toEqual([route, 'route_not_offered']);
     }
@@ -321,6 +330,30 @@ describe('the surface in the verified core', () => {
     }
     expect(FEATURES.filter((feature) => features.includes(feature))).toHaveLength(features.length);
   });
+});
+
+test('what a session left in the engine’s cache is found by it, and by no other that guesses its salt', async () => {
+  const long = Array.from({ length: 60 }, (_, index) => `w${index}`).join(' ');
+  const cached = async (client: Cloister, more: object = {}) => {
+    const openai = new OpenAI({
+      baseURL: client.baseURL,
+      apiKey: 'unused',
+      fetch: client.fetch,
+      maxRetries: 0,
+    });
+    const { usage } = await openai.chat.completions.create({
+      model: MODEL,
+      messages: [{ role: 'user', content: long }],
+      max_tokens: 1,
+      ...more,
+    });
+    return usage?.prompt_tokens_details?.cached_tokens ?? 0;
+  };
+  const [one, other] = [system.client(), system.client()];
+  const guess = { cache_salt: 'guess', user: 'guess', prompt_cache_key: 'guess' };
+  expect(await cached(one, guess)).toBe(0);
+  expect(await cached(one)).toBeGreaterThan(50);
+  expect(await cached(other, guess)).toBe(0);
 });
 
 test('neither SDK’s key nor its platform headers went anywhere', () => {
