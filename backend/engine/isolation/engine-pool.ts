@@ -86,12 +86,12 @@ export async function startEnginePool(policy: PoolPolicy, supervision: Supervisi
       gate.pass(async () => {
         const slot = await enter(nameOf(request.tenant), request.signal);
         try {
-          return whenOver(await slot.engine.request(request), () => leave(slot));
+          return whenOver(await slot.engine.request(request), request.signal, () => leave(slot));
         } catch (error) {
           leave(slot);
           throw error;
         }
-      }),
+      }, request.signal),
     drain: (milliseconds) => drainGate(gate, milliseconds, clock, log),
     async stop() {
       close();

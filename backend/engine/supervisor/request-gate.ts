@@ -23,11 +23,11 @@ export class RequestGate {
    * Lets one request through.
    * @throws EngineError `engine_unavailable` once the gate is closed: nothing was begun
    */
-  async pass(send: () => Promise<EngineResponse>): Promise<EngineResponse> {
+  async pass(send: () => Promise<EngineResponse>, signal?: AbortSignal): Promise<EngineResponse> {
     if (!this.#open) throw new EngineError('engine_unavailable', 'The engine takes no more requests.');
     this.#inside++;
     try {
-      return whenOver(await send(), () => this.#leave());
+      return whenOver(await send(), signal, () => this.#leave());
     } catch (error) {
       this.#leave();
       throw error;
@@ -51,16 +51,34 @@ export class RequestGate {
   }
 }
 
-/** The same answer; `over` is called once, when its body has ended, failed or been cancelled. */
-export function whenOver(response: EngineResponse, over: () => void): EngineResponse {
+/** The same answer; `over` is called once: when its body has been read to its end, has failed or been cancelled, or its caller left. */
+export function whenOver(
+  response: EngineResponse,
+  signal: AbortSignal | undefined,
+  over: () => void,
+): EngineResponse {
   const reader = response.body.getReader();
-  // settles without anybody reading: an answer that is aborted, or whose engine ends, counts no longer
-  reader.closed.then(over, over);
+  let outer: ReadableStreamDefaultController<Bytes> | undefined;
+  // An answer that has come whole stays in memory until somebody reads it: a caller that left would hold its engine for ever. Its
+  // body fails rather than ends, so that nobody takes what there is for all of it.
+  const abandon = (): void => {
+    outer?.error(new EngineError('engine_aborted', 'The caller left.'));
+    void reader.cancel().catch(() => {});
+  };
+  const end = (): void => {
+    signal?.removeEventListener('abort', abandon);
+    over();
+  };
+  reader.closed.then(end, end);
   const body = new ReadableStream<Bytes>(
     {
+      start(controller) {
+        outer = controller;
+      },
       async pull(controller) {
         try {
           const { done, value } = await reader.read();
+          if (signal?.aborted) return;
           if (done) controller.close();
           else controller.enqueue(value);
         } catch (error) {
@@ -71,5 +89,7 @@ export function whenOver(response: EngineResponse, over: () => void): EngineResp
     },
     { highWaterMark: 0 },
   );
+  if (signal?.aborted) abandon();
+  else signal?.addEventListener('abort', abandon, { once: true });
   return { ...response, body };
 }

@@ -58,6 +58,7 @@ export function finalFailure(error: unknown): ServiceEnd | undefined {
       return 'engine_probe_changed';
     case 'engine_model_missing':
     case 'engine_model_mismatch':
+    case 'engine_program_mismatch':
       return 'engine_model_changed';
     default:
       return undefined;

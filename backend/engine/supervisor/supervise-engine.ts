@@ -60,7 +60,7 @@ export async function superviseEngine(supervision: Supervision): Promise<EngineS
         if (current === undefined)
           throw new EngineError('engine_unavailable', 'The engine is being started again.');
         return current.request(request);
-      }),
+      }, request.signal),
     drain: (milliseconds) => drainGate(gate, milliseconds, clock, log),
     async stop() {
       stopping = true;

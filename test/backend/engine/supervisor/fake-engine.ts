@@ -47,7 +47,14 @@ export class FakeEngine implements Engine {
   async request(request: EngineRequest): Promise<EngineResponse> {
     if (this.#ended) throw new EngineError('engine_unavailable', 'Nothing listens.');
     this.asked.push(request);
-    const body = new ReadableStream({ start: (controller) => void this.#open.add(controller) });
+    let own: ReadableStreamDefaultController | undefined;
+    const body = new ReadableStream({
+      start: (controller) => {
+        own = controller;
+        this.#open.add(controller);
+      },
+      cancel: () => void (own && this.#open.delete(own)),
+    });
     return { status: 200, headers: {}, body };
   }
   async health(): Promise<EngineHealth> {
@@ -55,8 +62,11 @@ export class FakeEngine implements Engine {
     return { status: 'ready', progress: 1 };
   }
   /** Ends every answer that is open. */
-  answer(): void {
-    for (const controller of this.#open) controller.close();
+  answer(text = ''): void {
+    for (const controller of this.#open) {
+      if (text !== '') controller.enqueue(new TextEncoder().encode(text));
+      controller.close();
+    }
     this.#open.clear();
   }
   crash(signal: string | null = 'SIGKILL'): void {

@@ -174,10 +174,20 @@ describe('draining', () => {
     await cut;
   });
 
-  it('counts a caller that left and an answer that was cancelled as gone', async () => {
-    const { supervision, clock } = fakeSupervision();
+  it('counts a caller that left and an answer that was cancelled as gone, read or not', async () => {
+    const { supervision, engines, clock } = fakeSupervision();
     const service = await superviseEngine(supervision);
     await (await service.request(ask())).body.cancel();
+    const gone = new AbortController();
+    const left = await service.request(ask(undefined, gone.signal));
+    // whole, and not read: what is left of it never looks like all of it
+    last(engines).answer('an answer');
+    gone.abort();
+    await expect(new Response(left.body).text()).rejects.toMatchObject({ code: 'engine_aborted' });
+    const late = new AbortController();
+    late.abort();
+    await service.request(ask(undefined, late.signal));
+    await settle();
     const drained = service.drain(5000);
     await clock.advance(0);
     expect(await drained).toBe(0);
