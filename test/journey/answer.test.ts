@@ -41,6 +41,17 @@ function engineHealth(index: number): Promise<{ busy: number }> {
 const outcomes = (node: SystemNode | undefined) =>
   node?.events.filter(({ event }) => event === 'request_answered').map(({ outcome }) => outcome) ?? [];
 
+describe('fresh evidence', () => {
+  test('answers a nonce of this client, through the edge, and the rule of two is run', async () => {
+    const { steps, key } = await system.client({ freshness: 'nonce' }).verify();
+    const passed = steps.filter(({ result }) => result === 'pass').map(({ name }) => name);
+    expect(passed).toContain('freshness.nonce');
+    for (const name of ['result.signature', 'result.validity', 'result.subject', 'result.status'])
+      expect(passed).toContain(name);
+    expect(key.notAfter.getTime() - Date.now()).toBeLessThanOrEqual(15 * 60_000);
+  });
+});
+
 describe('two nodes', () => {
   test('are listed because they registered themselves: the edge was configured with no address', async () => {
     const listing = (await (await fetch(`${system.origin}/directory/nodes`)).json()) as DirectoryListing;
