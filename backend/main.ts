@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { toBase64url } from '../shared/bytes/base64url.ts';
 import type { Bytes } from '../shared/bytes/concat.ts';
-import { parseDeployment } from '../shared/manifest/deployment.ts';
+import { type Deployment, parseDeployment } from '../shared/manifest/deployment.ts';
 import { parsePolicy } from '../shared/verifier/policy.ts';
 import { Admission } from './adapter/admission.ts';
 import { DEFAULT_PACING } from './adapter/answer-request.ts';
@@ -28,6 +28,8 @@ import type { LogEngineEvent } from './engine/supervisor/engine-event.ts';
 import { DEFAULT_RESTARTS } from './engine/supervisor/restart-budget.ts';
 import { startFreshIn } from './engine/supervisor/start-fresh.ts';
 import { DEFAULT_HEALTH } from './engine/supervisor/watch-health.ts';
+import { loadEncryptedWeights } from './engine/weights/load-encrypted-weights.ts';
+import { configuredSecrets } from './engine/weights/secret-source.ts';
 import { Affirmations } from './enrolment/affirm.ts';
 import { EpochSchedule } from './enrolment/epoch-schedule.ts';
 import { makeFreshBundles } from './enrolment/fresh-bundles.ts';
@@ -37,7 +39,7 @@ import { nodeScheduler } from './enrolment/scheduler.ts';
 import { ManifestInForce } from './follow-manifest.ts';
 import { nodeCryptoProvider } from './keys/node-crypto-provider.ts';
 import { generateReceiptKey } from './keys/receipt-key.ts';
-import { parseNodeConfig } from './node-config.ts';
+import { type NodeConfig, parseNodeConfig } from './node-config.ts';
 import type { LogEvent } from './node-event.ts';
 import { refuseTamperedEnvironment } from './refuse-tampered-environment.ts';
 import { openTee } from './tee/open-tee.ts';
@@ -52,6 +54,10 @@ const random = (octets: number): Bytes => new Uint8Array(randomBytes(octets));
 const now = (): Date => new Date();
 /** What a supervisor may read: a closed set of events, one JSON object a line on stdout. */
 const tell = (event: object): void => void process.stdout.write(`${JSON.stringify(event)}\n`);
+
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** Until there is anything to drain: an exit, unlike a signal's default, removes decrypted weights. */
+const exitAtOnce = (): never => process.exit(1);
 
 async function main(): Promise<void> {
   refuseTamperedEnvironment(process.env, process.execArgv);
@@ -85,12 +91,14 @@ async function main(): Promise<void> {
     tell({ event: 'gpus_ready' });
   }
 
+  const modelPath = await bringWeights(deployment.model, config);
+
   const logEngine: LogEngineEvent = tell;
   const engine = await serveIsolated(deployment.isolation, {
     start: startFreshIn(config.run_folder, (place) =>
       startEngine({
         driver: config.sandbox,
-        model: { id: deployment.model.id, path: config.model_path, sha256: deployment.model.sha256 },
+        model: { id: deployment.model.id, path: modelPath, sha256: deployment.model.sha256 },
         threads: config.engine.threads,
         sequences: config.engine.sequences,
         contextTokens: config.engine.context_tokens,
@@ -244,11 +252,42 @@ async function main(): Promise<void> {
   // starts it afresh, with fresh keys and a fresh core.
   void engine.ended.then(() => end(1, 0));
   let asked = 0;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.on(signal, () => void end(0, asked++ === 0 ? config.drain_seconds * 1000 : 0));
+  for (const signal of STOP_SIGNALS)
+    process
+      .off(signal, exitAtOnce)
+      .on(signal, () => void end(0, asked++ === 0 ? config.drain_seconds * 1000 : 0));
   // The one who started this node holds its stdin; when that ends, so does the node.
   process.stdin.on('end', () => void end(0, 0)).on('error', () => void end(0, 0));
   process.stdin.resume();
+}
+
+/**
+ * Path of the weights for the engine. Encrypted ones are decrypted into memory, from where this process's end removes them: once it has
+ * ended its engines, however it ends, short of SIGKILL, after which the next start does it.
+ */
+async function bringWeights(
+  { encrypted, sha256, bytes }: Deployment['model'],
+  config: NodeConfig,
+): Promise<string> {
+  if (encrypted === undefined) return config.model_path;
+  let told = -1;
+  const loaded = await loadEncryptedWeights({
+    path: config.model_path,
+    deployed: { sha256, bytes },
+    keyName: encrypted.key,
+    secrets: configuredSecrets(config.secrets),
+    onProgress: (done, total) => {
+      const hundredth = Math.floor((100 * done) / total);
+      if (hundredth === told) return;
+      told = hundredth;
+      tell({ event: 'weights_decrypting', bytes: done, total });
+    },
+  });
+  process.once('exit', () => loaded.remove());
+  for (const signal of STOP_SIGNALS) process.on(signal, exitAtOnce);
+  const { isPrivate, maySwap } = loaded.folder;
+  tell({ event: 'weights_in_memory', bytes, isPrivate, maySwap });
+  return loaded.path;
 }
 
 /** Tells of every hundredth that an engine has read, in octets. */

@@ -47,7 +47,22 @@ const schema = v.strictObject({
   /** The policy by which the attestation service beside this node appraises (shared/verifier/policy.ts). */
   policy: v.unknown(),
   deployment: v.string(),
+  /** The weights: as they are, or encrypted where the deployment says so. */
   model_path: folder,
+  /**
+   * Secrets that the deployment names, each in a file that nobody else may read or behind an inherited descriptor (read once, then closed).
+   * They come from here because no attestation service releases them yet: whoever starts the node has them in hand.
+   */
+  secrets: v.optional(
+    v.record(
+      v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'a lower-case name')),
+      v.union([
+        v.strictObject({ file: folder }),
+        v.strictObject({ fd: v.pipe(v.number(), v.integer(), v.minValue(3), v.maxValue(1023)) }),
+      ]),
+    ),
+    {},
+  ),
   engine: v.strictObject({
     threads: positive,
     sequences: positive,

@@ -7,6 +7,7 @@ import { parseStrictJson } from '../bytes/strict-json.ts';
 import { toUtf8 } from '../bytes/utf8.ts';
 import { type Isolation, isolationShape } from './isolation.ts';
 import { ManifestError } from './manifest-error.ts';
+import { SECRET_NAME } from './secret.ts';
 
 /** What runs on a worker. The members are the JSON's own. */
 export interface Deployment {
@@ -17,6 +18,15 @@ export interface Deployment {
     readonly sha256: string;
     /** Size of the weights file in octets. */
     readonly bytes: number;
+    /**
+     * Present: the weights reach a worker encrypted (docs/weights.md), and no worker of this deployment takes them otherwise. Digest and
+     * size above are of the plaintext all the same: they say what answers. The encrypted octets need no digest here, since the weight key
+     * authenticates them and the plaintext's digest decides; encrypting again changes nothing that a client relies on.
+     */
+    readonly encrypted?: {
+      /** Name of the secret that is the weight key. */
+      readonly key: string;
+    };
   };
   readonly engine: {
     readonly kind: 'node-llama-cpp';
@@ -40,11 +50,15 @@ const DEPLOYMENT_LABEL = 'cloister deployment v1';
 
 const shape: Shape<Deployment> = object<Deployment>({
   version: oneOf(1),
-  model: object<Deployment['model']>({
-    id: text(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/, 'a model id'),
-    sha256: hexText(32),
-    bytes: integer(1, Number.MAX_SAFE_INTEGER),
-  }),
+  model: object<Deployment['model']>(
+    {
+      id: text(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/, 'a model id'),
+      sha256: hexText(32),
+      bytes: integer(1, Number.MAX_SAFE_INTEGER),
+      encrypted: object<NonNullable<Deployment['model']['encrypted']>>({ key: SECRET_NAME }),
+    },
+    ['encrypted'],
+  ),
   engine: object<Deployment['engine']>({ kind: oneOf('node-llama-cpp'), digest: hexText(32) }),
   sandbox: object<Deployment['sandbox']>({
     driver: oneOf('bubblewrap', 'gvisor', 'landlock', 'none'),

@@ -56,7 +56,8 @@ export interface ManifestSecret {
 
 const MAXIMUM_BYTES = 64 * 1024;
 const RELEASE_LABEL = 'cloister release policy v1';
-const SECRET_NAME = text(
+/** A secret's name. */
+export const SECRET_NAME = text(
   /^[a-z0-9][a-z0-9._-]{0,62}$/,
   'a lower-case name with hyphens, dots and underscores',
 );

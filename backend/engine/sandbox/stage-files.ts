@@ -34,7 +34,7 @@ export interface StagedFiles {
 /**
  * Leaves everything where it is when the user can reach all of it. Otherwise all declared places (so that relative imports
  * among them keep working) appear under one fresh folder in /var/tmp with their whole former path below it: by hard link, or
- * by copy where the file system differs or the user could not read the file. Folders are judged by themselves and their
+ * by copy where the file system differs or the user could not read the file. Files in memory are never copied to a disk. Folders are judged by themselves and their
  * parents, not file by file.
  * @param user the user that must read them; undefined: the caller itself, and nothing is staged
  */
@@ -44,7 +44,10 @@ export function stageFiles(paths: readonly string[], user: number | undefined): 
     return { at: (path) => path, inText: (text) => text, remove: () => {} };
   const root = makeOwnedFolder(STAGE_PARENT, STAGE_PREFIX);
   chmodSync(root, 0o755);
-  const declared = [...new Set(paths.map((path) => resolve(path)))].sort((a, b) => b.length - a.length);
+  // a file in memory that the user can read stays there: on a disk it would outlive the engine
+  const declared = [...new Set(paths.map((path) => resolve(path)))]
+    .filter((path) => !(isInMemory(path) && statSync(path).isFile() && canReach(path, user)))
+    .sort((a, b) => b.length - a.length);
   const remove = () => rmSync(root, { recursive: true, force: true });
   try {
     // a place inside one that is staged anyway comes with it

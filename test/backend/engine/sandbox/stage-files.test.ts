@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -111,5 +112,27 @@ it.skipIf(apart !== '' || process.getuid?.() !== 0)(
       expect.objectContaining({ code: 'sandbox_unavailable' }),
     );
     rmSync(folder, { recursive: true });
+  },
+);
+
+it.skipIf(apart !== '' || process.getuid?.() !== 0)(
+  `leaves a readable file in memory where it is while others are staged${apart}`,
+  () => {
+    const reachable = mkdtempSync(join(memory ?? '/', 'cloister-test-'));
+    const closed = mkdtempSync('/var/tmp/cloister-test-');
+    try {
+      chmodSync(reachable, 0o711);
+      const weights = join(reachable, 'weights');
+      writeFileSync(weights, 'plain', { mode: 0o444 });
+      writeFileSync(join(closed, 'server.mjs'), 'server');
+      const staged = stageFiles([weights, join(closed, 'server.mjs')], NOBODY);
+      expect(staged.at(weights)).toBe(weights);
+      expect(staged.inText(`--model=${weights}`)).toBe(`--model=${weights}`);
+      expect(staged.at(join(closed, 'server.mjs'))).not.toBe(join(closed, 'server.mjs'));
+      staged.remove();
+      expect(existsSync(weights)).toBe(true);
+    } finally {
+      for (const folder of [reachable, closed]) rmSync(folder, { recursive: true });
+    }
   },
 );
