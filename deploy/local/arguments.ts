@@ -11,12 +11,14 @@ import {
   SIMULATED_GPU_FAULTS,
   type SimulatedGpuFault,
 } from '../../backend/tee/simulated/gpu-faults.ts';
+import { type IsolationMode, isIsolationMode } from './isolation-modes.ts';
 
 export const USAGE = `npm start -- [options]
 
   --once            ask the question, show the journey, end
   --json            print one line of JSON when ready: base_url, api_key, policy, local_url (use: npm start --silent -- --json)
   --model FILE      use this GGUF file of the default model instead of fetching it
+  --isolation MODE  shared (the default), per-tenant or single-use: how many sessions one engine serves (see docs/isolation.md)
   --gpus N          give the simulated machine N GPUs, which the manifest then wants
   --fault NAME      let the simulated TEE misbehave, to see the client refuse (see docs/local.md)
   --help            this text
@@ -31,6 +33,7 @@ export interface Arguments {
   readonly fault: SimulatedFault | SimulatedGpuFault | undefined;
   /** Simulated GPUs; a fault of theirs brings one. */
   readonly gpus: number | undefined;
+  readonly isolation: IsolationMode;
   readonly port: number | undefined;
 }
 
@@ -51,6 +54,7 @@ export function readArguments(
     model?: string;
     fault?: string;
     gpus?: string;
+    isolation?: string;
   };
   try {
     ({ values } = parseArgs({
@@ -62,6 +66,7 @@ export function readArguments(
         model: { type: 'string' },
         fault: { type: 'string' },
         gpus: { type: 'string' },
+        isolation: { type: 'string' },
       },
     }));
   } catch (error) {
@@ -77,6 +82,9 @@ export function readArguments(
   const gpus = values.gpus === undefined ? (gpuFault ? 1 : undefined) : Number(values.gpus);
   if (gpus !== undefined && !(Number.isInteger(gpus) && gpus >= 1 && gpus <= 16))
     throw new UsageError('--gpus must be a number from 1 to 16');
+  const { isolation = 'shared' } = values;
+  if (!isIsolationMode(isolation))
+    throw new UsageError('--isolation must be shared, per-tenant or single-use');
   return {
     once: values.once === true,
     json: values.json === true,
@@ -84,6 +92,7 @@ export function readArguments(
     model: values.model,
     fault,
     gpus,
+    isolation,
     port,
   };
 }

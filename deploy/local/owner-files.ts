@@ -16,6 +16,7 @@ import { toBase64url } from '../../shared/bytes/base64url.ts';
 import { toHex } from '../../shared/bytes/hex.ts';
 import { CURRENT, signaturesPathOf } from '../../shared/cli/manifest/manifest-folder.ts';
 import { encodeDeployment } from '../../shared/manifest/deployment.ts';
+import type { Isolation } from '../../shared/manifest/isolation.ts';
 import type { Policy } from '../../shared/verifier/policy.ts';
 import { LOCAL_SERVICE, signNextVersion } from './sign-next-version.ts';
 
@@ -52,6 +53,8 @@ export interface OwnerOptions {
   readonly modelPath: string;
   /** How many simulated GPUs the manifest wants; absent: none. */
   readonly gpus?: number | undefined;
+  /** `shared` when absent. */
+  readonly isolation?: Isolation | undefined;
   readonly now: Date;
 }
 
@@ -74,7 +77,7 @@ export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles
     model: { id: model.id, sha256: model.sha256, bytes: model.bytes },
     engine: { kind: 'node-llama-cpp', digest: digestEngine(listEngineFiles(), root) },
     sandbox: { driver: sandbox.driver, profile_digest: sandbox.profileDigest },
-    isolation: 'shared',
+    isolation: options.isolation ?? 'shared',
     routes: ROUTES,
     features: FEATURES,
   });

@@ -16,6 +16,7 @@ import { verifyBundle } from '../../shared/verifier/verify-bundle.ts';
 import { DIRECTORY_PATH } from '../../shared/wire/routes.ts';
 import { FOLDER } from './folders.ts';
 import { choosePort, tryPort } from './free-port.ts';
+import { ISOLATION_MODES, type IsolationMode } from './isolation-modes.ts';
 import { writeOwnerFiles } from './owner-files.ts';
 import type { ProcessLedger } from './process-ledger.ts';
 import { type LocalEdge, startEdge } from './start-edge.ts';
@@ -46,6 +47,7 @@ export interface LocalOptions {
   readonly port: number | undefined;
   readonly fault: SimulatedFault | SimulatedGpuFault | undefined;
   readonly gpus: number | undefined;
+  readonly isolation: IsolationMode;
   readonly ledger: ProcessLedger;
   readonly onEvent: (
     event: SupervisedEvent | { readonly event: 'edge_ready'; readonly origin: string },
@@ -73,7 +75,7 @@ async function refuseAsClient(node: LocalNode | undefined, policy: Policy): Prom
 
 /** Starts everything; what was started is ended again when a later part fails. */
 export async function startLocally(options: LocalOptions): Promise<LocalSystem> {
-  const { port, fault, gpus, ledger, onEvent } = options;
+  const { port, fault, gpus, isolation, ledger, onEvent } = options;
   if (port !== undefined && (await tryPort(port)) === undefined) throw new PortTakenError(port);
   const edgePort = port ?? (await choosePort(EDGE_PORT));
   const origin = `http://127.0.0.1:${edgePort}`;
@@ -99,6 +101,7 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
       model: DEFAULT_MODEL,
       modelPath: options.modelPath,
       gpus,
+      isolation: ISOLATION_MODES[isolation],
       now: new Date(),
     });
     const configPath = join(runFolder, 'node.json');

@@ -48,6 +48,7 @@ async function main(): Promise<number | undefined> {
     port: args.port,
     fault: args.fault,
     gpus: args.gpus,
+    isolation: args.isolation,
     ledger,
     onEvent: showEvent,
   });

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { readArguments, UsageError } from '../../deploy/local/arguments.ts';
+import { ISOLATION_MODES } from '../../deploy/local/isolation-modes.ts';
+import { readShape } from '../../shared/bytes/shape.ts';
+import { isolationShape } from '../../shared/manifest/isolation.ts';
 
 describe('the command line of npm start', () => {
   test('is empty by default', () => {
@@ -9,6 +12,7 @@ describe('the command line of npm start', () => {
       help: false,
       model: undefined,
       fault: undefined,
+      isolation: 'shared',
       port: undefined,
     });
   });
@@ -22,9 +26,17 @@ describe('the command line of npm start', () => {
     });
   });
 
+  test('takes an isolation whose deployment parses', () => {
+    for (const mode of ['shared', 'per-tenant', 'single-use'] as const) {
+      expect(readArguments(['--isolation', mode], {}).isolation).toBe(mode);
+      expect(readShape(isolationShape, ISOLATION_MODES[mode])).toMatchObject({ ok: true });
+    }
+  });
+
   test.each([
     [['--onec'], {}],
     [['extra'], {}],
+    [['--isolation', 'none'], {}],
     [[], { CLOISTER_PORT: '99999' }],
     [[], { CLOISTER_PORT: 'x' }],
   ])('refuses %j %j', (argv, environment) => {
