@@ -4,12 +4,13 @@ import { type Context, Hono } from 'hono';
 import { toBase64url } from '../shared/bytes/base64url.ts';
 import type { Bytes } from '../shared/bytes/concat.ts';
 import { LIMIT } from '../shared/wire/limits.ts';
-import { DIRECTORY_PATH, GATEWAY_PATH, HEALTH_PATH, MODELS_PATH } from '../shared/wire/routes.ts';
+import { BLOB_PATH, DIRECTORY_PATH, GATEWAY_PATH, HEALTH_PATH, MODELS_PATH } from '../shared/wire/routes.ts';
 import type { Bindings } from './bindings.ts';
 import { askNonce } from './directory/ask-nonce.ts';
 import { BundleCache } from './directory/bundle-cache.ts';
 import type { Pool } from './directory/pool.ts';
 import { type RegistrationContext, registerNode, removeNode } from './directory/register-node.ts';
+import { readBlob } from './directory/serve-blob.ts';
 import { listKeys, listModels, listNodes, readBundle } from './directory/serve-directory.ts';
 import { checkApiKey } from './gate/check-api-key.ts';
 import { frameAnswer, preflight } from './gate/frame-answer.ts';
@@ -109,6 +110,13 @@ export function createEdge(runtime: EdgeRuntime): Hono<EdgeEnvironment> {
   app.get(DIRECTORY_PATH, async (c) => listNodes(await routesOf(c), c.req.query('pool')));
   app.all(DIRECTORY_PATH, () => refuseMethod('GET, HEAD, OPTIONS'));
 
+  const blobPath = `${BLOB_PATH}/:digest` as const;
+  app.options(blobPath, () => preflight('GET, OPTIONS'));
+  app.get(blobPath, (c) =>
+    readBlob(c.req.param('digest'), poolOf(c), bundles, c.req.raw.headers, runtime.now()),
+  );
+  app.all(blobPath, () => refuseMethod('GET, HEAD, OPTIONS'));
+
   const nonces = `${DIRECTORY_PATH}/:node/nonces/:nonce` as const;
   app.options(nonces, () => preflight('GET, OPTIONS'));
   app.get(nonces, async (c) => {
@@ -171,6 +179,7 @@ function routeName(path: string): RouteName {
   if (path === GATEWAY_PATH) return 'gateway';
   if (path === MODELS_PATH) return 'models';
   if (isInferencePath(path)) return 'inference';
-  if (path === DIRECTORY_PATH || path.startsWith(`${DIRECTORY_PATH}/`)) return 'directory';
+  if (path === DIRECTORY_PATH || path.startsWith(`${DIRECTORY_PATH}/`) || path.startsWith(`${BLOB_PATH}/`))
+    return 'directory';
   return path === HEALTH_PATH ? 'health' : 'other';
 }

@@ -4,6 +4,7 @@ import { SignJWT } from 'jose';
 import { fromBase64url, toBase64url } from '../../shared/bytes/base64url.ts';
 import { sha256 } from '../../shared/bytes/digest.ts';
 import { VerificationError } from '../../shared/verifier/verification-error.ts';
+import { detachBlobs } from '../../shared/wire/bundle-blobs.ts';
 import {
   MOST_OTHER_EPOCHS,
   REGISTRATION_TYP,
@@ -158,13 +159,14 @@ async function call(
   // Read together with the current epoch: a rotation may come in between, and calls for another registration itself.
   const otherEpochs = enrolment.otherEpochs().slice(0, MOST_OTHER_EPOCHS);
   const { result, bundle } = await enrolment.affirmations.affirm(epoch);
+  const { document, blobs } = await detachBlobs(bundle);
   const others = await affirmOthers(otherEpochs, enrolment);
   const claims: Omit<RegistrationClaims, 'sub' | 'aud' | 'iat' | 'exp'> = {
     address: enrolment.address,
     pool: enrolment.pool,
     models: enrolment.models,
     core: epoch.coreDigest,
-    bundle: toBase64url(await sha256(bundle)),
+    bundle: toBase64url(await sha256(document)),
     keys: toBase64url(epoch.keyList),
     also: others.map((other) => ({ core: other.epoch.coreDigest, keys: toBase64url(other.epoch.keyList) })),
   };
@@ -178,7 +180,8 @@ async function call(
   const body: RegistrationRequest = {
     result,
     registration,
-    bundle: toBase64url(bundle),
+    bundle: toBase64url(document),
+    blobs: blobs.map(toBase64url),
     also: others.map((other) => other.result),
   };
   const response = await fetch(`${enrolment.edge}${DIRECTORY_PATH}/${enrolment.node}`, {

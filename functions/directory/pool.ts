@@ -39,7 +39,11 @@ const SCHEMA_STEPS: readonly string[] = [
    CREATE TABLE last_registration (id TEXT PRIMARY KEY, issued REAL NOT NULL, signed_until REAL NOT NULL);`,
   `ALTER TABLE node ADD COLUMN other_key_list BLOB NOT NULL DEFAULT x'';
    ALTER TABLE node ADD COLUMN other_key_digests TEXT NOT NULL DEFAULT '[]';`,
+  `CREATE TABLE blob (digest TEXT PRIMARY KEY, octets BLOB NOT NULL, until INTEGER NOT NULL);`,
 ];
+
+/** A bundle that a cache still holds may be read after its node has gone. */
+const BLOB_GRACE_SECONDS = 600;
 
 /** All nodes of one edge. Times are Unix seconds and come from the caller. */
 export class Pool extends DurableObject<unknown> {
@@ -85,6 +89,7 @@ export class Pool extends DurableObject<unknown> {
         registration.otherKeyList.slice().buffer,
         JSON.stringify(registration.otherKeyDigests),
       );
+      for (const { digest, octets } of registration.blobs) this.#keepBlob(digest, octets, expires);
       return { outcome: 'registered', ticketKey, expires };
     });
   }
@@ -141,6 +146,24 @@ export class Pool extends DurableObject<unknown> {
     return row && { octets: new Uint8Array(row.bundle), digest: row.bundle_digest, expires: row.expires };
   }
 
+  /** The octets of a blob, or undefined. */
+  blob(digest: string, now: number): Uint8Array | undefined {
+    const row = this.#sql
+      .exec<{ octets: ArrayBuffer }>('SELECT octets FROM blob WHERE digest = ? AND until > ?', digest, now)
+      .toArray()[0];
+    return row && new Uint8Array(row.octets);
+  }
+
+  // Octets of a digest never change: what is here is only kept for longer.
+  #keepBlob(digest: string, octets: Uint8Array, expires: number): void {
+    this.#sql.exec(
+      'INSERT INTO blob VALUES (?, ?, ?) ON CONFLICT (digest) DO UPDATE SET until = max(until, excluded.until)',
+      digest,
+      octets.slice().buffer,
+      expires + BLOB_GRACE_SECONDS,
+    );
+  }
+
   #lastIssued(node: string): number {
     const row = this.#sql
       .exec<{ issued: number }>('SELECT issued FROM last_registration WHERE id = ?', node)
@@ -160,6 +183,7 @@ export class Pool extends DurableObject<unknown> {
   /** A registration past its own expiry is refused for that, so its memory can go; the tolerance is kept on top. */
   #forgetExpired(now: number): void {
     this.#sql.exec('DELETE FROM node WHERE expires <= ?', now);
+    this.#sql.exec('DELETE FROM blob WHERE until <= ?', now);
     this.#sql.exec('DELETE FROM last_registration WHERE signed_until <= ?', now - 60);
   }
 

@@ -8,6 +8,7 @@ import { fromBase64url, toBase64url } from '../../shared/bytes/base64url.ts';
 import { type Bytes, concat } from '../../shared/bytes/concat.ts';
 import { sha256 } from '../../shared/bytes/digest.ts';
 import { fromUtf8 } from '../../shared/bytes/utf8.ts';
+import { listReferences, MOST_BLOBS } from '../../shared/wire/bundle-blobs.ts';
 import { splitKeyList } from '../../shared/wire/key-list.ts';
 import { LIMIT } from '../../shared/wire/limits.ts';
 import { MOST_OTHER_EPOCHS, REGISTRATION_TYP, RESULT_TYP } from '../../shared/wire/registration.ts';
@@ -36,6 +37,8 @@ export interface VerifiedRegistration {
   readonly otherKeyList: Bytes;
   readonly otherKeyDigests: readonly string[];
   readonly bundle: Bytes;
+  /** What the bundle refers to, by base64url SHA-256. */
+  readonly blobs: readonly { readonly digest: string; readonly octets: Bytes }[];
   /** base64url SHA-256. */
   readonly bundleDigest: string;
 }
@@ -77,6 +80,7 @@ const bodySchema = v.object({
   result: v.string(),
   registration: v.string(),
   bundle: v.string(),
+  blobs: v.optional(v.pipe(v.array(v.string()), v.maxLength(MOST_BLOBS)), []),
   also: others(v.string()),
 });
 
@@ -143,6 +147,7 @@ export async function verifyRegistration(
     otherKeyList: concat(...others.map((other) => other.keyList)),
     otherKeyDigests: (await Promise.all(others.map((other) => digestKeys(other.keyList)))).flat(),
     bundle,
+    blobs: await matchBlobs(request.blobs, bundle),
     bundleDigest: claims.bundle,
   };
 }
@@ -167,6 +172,24 @@ async function verifyOthers(
       return { keyList: await matchKeys(keys, result), exp: result.exp };
     }),
   );
+}
+
+// What a bundle refers to comes with it, and nothing else does: no stranger's octets are stored under a node's name.
+async function matchBlobs(
+  texts: readonly string[],
+  bundle: Bytes,
+): Promise<readonly { readonly digest: string; readonly octets: Bytes }[]> {
+  const wanted = new Set(listReferences(bundle));
+  const blobs: { readonly digest: string; readonly octets: Bytes }[] = [];
+  for (const text of texts) {
+    const octets = decode(text, 'bundle_mismatch');
+    const digest = toBase64url(await sha256(octets));
+    if (octets.length > LIMIT.bundleBytes || !wanted.delete(digest))
+      throw new RegistrationRefused('bundle_mismatch');
+    blobs.push({ digest, octets });
+  }
+  if (wanted.size > 0) throw new RegistrationRefused('bundle_mismatch');
+  return blobs;
 }
 
 async function matchKeys(text: string, result: Result): Promise<Bytes> {

@@ -5,11 +5,14 @@ import { basename, join } from 'node:path';
 import { fromBase64url, toBase64url } from '../bytes/base64url.ts';
 import type { Bytes } from '../bytes/concat.ts';
 import { formatInstant, parseInstant } from '../bytes/instant.ts';
+import { BlobStore } from '../client/blob-store.ts';
 import { fetchBundle, fetchFreshBundle, listNodes } from '../client/fetch-directory.ts';
+import { type Remembering, verifyRemembering } from '../client/verify-remembering.ts';
 import { NONCE_OCTETS } from '../evidence/freshness-proof.ts';
 import { VerificationError } from '../verifier/verification-error.ts';
 import { type Verification, verifyBundle } from '../verifier/verify-bundle.ts';
 import { UsageError } from './exit-code.ts';
+import { FIRST_USE } from './first-use.ts';
 import { readPolicy } from './read-policy.ts';
 import { saveEvidence } from './save-evidence.ts';
 import type { Terminal } from './terminal.ts';
@@ -45,6 +48,7 @@ export async function verifyCommand(
   args: VerifyArguments,
   terminal: Terminal,
   now: () => Date,
+  remembering: Omit<Remembering, 'origin'>,
 ): Promise<void> {
   const { target, save } = args;
   if (target === undefined) throw new UsageError('name an edge or a bundle file: cloister verify URL|FILE');
@@ -54,10 +58,14 @@ export async function verifyCommand(
   let failure: VerificationError | undefined;
   for (const { name, bundle, nonce } of await sources(target, args, isEdge)) {
     const verifiedAt = at ?? now();
-    const verification = await verifyBundle(bundle, policy, {
+    const context = {
       now: verifiedAt,
-      ...(nonce && { freshness: { kind: 'nonce', nonce } }),
-    });
+      ...(nonce && { freshness: { kind: 'nonce', nonce } as const }),
+    };
+    // A saved bundle is about then, and is held against nothing that was seen since.
+    const verification = isEdge
+      ? await verifyRemembering(bundle, policy, context, { ...remembering, origin: new URL(target).origin })
+      : await verifyBundle(bundle, policy, context);
     if (save !== undefined)
       await saveEvidence(isEdge ? join(save, name) : save, bundle, {
         verified_at: formatInstant(verifiedAt),
@@ -94,13 +102,17 @@ async function sources(
   const { origin } = new URL(target);
   const nodes = node === undefined ? await listNodes(origin, fetch) : [node];
   if (nodes.length === 0) throw new Error('the edge lists no node');
-  return Promise.all(
-    nodes.map(async (name) => {
-      if (!fresh) return { name, bundle: await fetchBundle(origin, name, fetch), nonce: undefined };
-      const nonce = crypto.getRandomValues(new Uint8Array(NONCE_OCTETS));
-      return { name, bundle: await fetchFreshBundle(origin, name, nonce, fetch), nonce };
-    }),
-  );
+  const directory = { origin, fetchEdge: fetch, blobs: new BlobStore() };
+  // One after the other, so that what they share is fetched once.
+  const found: Source[] = [];
+  for (const name of nodes) {
+    const nonce = fresh ? crypto.getRandomValues(new Uint8Array(NONCE_OCTETS)) : undefined;
+    const bundle = nonce
+      ? await fetchFreshBundle(directory, name, nonce)
+      : await fetchBundle(directory, name);
+    found.push({ name, bundle, nonce });
+  }
+  return found;
 }
 
 function readNonce(text: string | undefined): Bytes | undefined {
@@ -124,11 +136,12 @@ function toJson(name: string, verification: Verification): object {
       violations: verification.failure.violations,
       steps,
     };
-  const { assurance, coreDigest, deployment, notAfter } = verification.key;
+  const { assurance, coreDigest, deployment, notAfter, manifestTrust } = verification.key;
   return {
     node: name,
     ok,
     assurance,
+    manifest_trust: manifestTrust,
     core_digest: coreDigest,
     deployment,
     not_after: notAfter.toISOString(),
@@ -138,10 +151,11 @@ function toJson(name: string, verification: Verification): object {
 
 function showTable(name: string, verification: Verification, terminal: Terminal): void {
   const simulated = verification.ok && verification.key.assurance === 'simulated';
+  const firstUse = verification.ok && verification.key.manifestTrust === 'first-use';
   terminal.data(terminal.bold(`node ${name}`));
   for (const { name: step, title, result, expected, actual, code, milliseconds } of verification.steps) {
     const mark = {
-      pass: simulated ? terminal.amber('✓') : terminal.green('✓'),
+      pass: simulated || firstUse ? terminal.amber('✓') : terminal.green('✓'),
       fail: terminal.red('✗'),
       skipped: '–',
     }[result];
@@ -153,11 +167,13 @@ function showTable(name: string, verification: Verification, terminal: Terminal)
     if (actual !== undefined) terminal.data(`      actual   ${actual}`);
   }
   if (!verification.ok) terminal.data(terminal.red('  Refused.'));
-  else if (simulated)
+  else if (!simulated && !firstUse)
+    terminal.data(terminal.green(`  Verified until ${verification.key.notAfter.toISOString()}.`));
+  if (firstUse) terminal.data(terminal.amber(`  ${FIRST_USE}`));
+  if (simulated)
     terminal.data(
       terminal.amber(
         '  SIMULATED: verified under a root that only your policy names. No hardware vouches for this.',
       ),
     );
-  else terminal.data(terminal.green(`  Verified until ${verification.key.notAfter.toISOString()}.`));
 }

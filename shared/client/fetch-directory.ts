@@ -2,9 +2,11 @@
 
 import { toBase64url } from '../bytes/base64url.ts';
 import type { Bytes } from '../bytes/concat.ts';
+import { attachBlobs, listReferences, MOST_BLOBS } from '../wire/bundle-blobs.ts';
 import type { DirectoryListing, ListedNode } from '../wire/directory-listing.ts';
 import { LIMIT } from '../wire/limits.ts';
-import { DIRECTORY_PATH, noncePath } from '../wire/routes.ts';
+import { BLOB_PATH, DIRECTORY_PATH, noncePath } from '../wire/routes.ts';
+import type { BlobStore } from './blob-store.ts';
 import { CloisterError } from './cloister-error.ts';
 
 /** What of a listed node the client uses; a hint until its bundle is verified. */
@@ -43,25 +45,67 @@ export async function listNodeHints(
   }
 }
 
-/** The attestation bundle of one node, exact octets. */
-export async function fetchBundle(
-  origin: string,
-  node: string,
-  fetchEdge: typeof fetch,
-  signal?: AbortSignal,
-): Promise<Bytes> {
-  return get(`${origin}${DIRECTORY_PATH}/${node}`, fetchEdge, LIMIT.bundleBytes, signal);
+/** Where bundles are fetched from, and how. */
+export interface Directory {
+  readonly origin: string;
+  readonly fetchEdge: typeof fetch;
+  /** Parts of bundles that were fetched before. */
+  readonly blobs: BlobStore;
+  readonly signal?: AbortSignal;
+}
+
+/** The attestation bundle of one node: exact octets, with everything in it that the directory keeps apart. */
+export async function fetchBundle(directory: Directory, node: string): Promise<Bytes> {
+  const { origin, fetchEdge, signal } = directory;
+  const document = await get(`${origin}${DIRECTORY_PATH}/${node}`, fetchEdge, LIMIT.bundleBytes, signal);
+  return assemble(document, directory);
 }
 
 /** A bundle of one node whose statement answers this nonce: the one request of the directory that reaches the node. */
 export async function fetchFreshBundle(
-  origin: string,
+  directory: Directory,
   node: string,
   nonce: Uint8Array,
-  fetchEdge: typeof fetch,
-  signal?: AbortSignal,
 ): Promise<Bytes> {
-  return get(`${origin}${noncePath(node, toBase64url(nonce))}`, fetchEdge, LIMIT.bundleBytes, signal);
+  const { origin, fetchEdge, signal } = directory;
+  const url = `${origin}${noncePath(node, toBase64url(nonce))}`;
+  return assemble(await get(url, fetchEdge, LIMIT.bundleBytes, signal), directory);
+}
+
+// The edge keeps what many bundles share apart. Each piece is taken by its digest, so it can hand out a wrong one to nobody.
+async function assemble(document: Bytes, directory: Directory): Promise<Bytes> {
+  const references = listReferences(document);
+  if (references.length === 0) return document;
+  if (references.length > MOST_BLOBS)
+    throw malformed('The edge’s directory refers to more than a bundle holds.');
+  const found = new Map<string, Bytes>();
+  let octets = document.length;
+  await Promise.all(
+    references.map(async (digest) => {
+      const blob = await findBlob(digest, directory);
+      octets += blob.length;
+      if (octets > LIMIT.bundleBytes)
+        throw malformed('The edge’s directory refers to more than a bundle holds.');
+      found.set(digest, blob);
+    }),
+  );
+  try {
+    return await attachBlobs(document, (digest) => found.get(digest) ?? new Uint8Array());
+  } catch (cause) {
+    throw malformed('The edge’s directory answered something else.', cause);
+  }
+}
+
+async function findBlob(digest: string, { origin, fetchEdge, blobs, signal }: Directory): Promise<Bytes> {
+  const known = blobs.get(digest);
+  if (known !== undefined) return known;
+  const octets = await get(`${origin}${BLOB_PATH}/${digest}`, fetchEdge, LIMIT.bundleBytes, signal);
+  if (await blobs.admit(digest, octets)) return octets;
+  throw malformed('The edge’s directory answered other octets than those that it was asked for.');
+}
+
+function malformed(sentence: string, cause?: unknown): CloisterError {
+  return new CloisterError('directory_malformed', `${sentence} Nothing was sent.`, { cause });
 }
 
 async function get(

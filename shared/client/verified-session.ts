@@ -9,6 +9,7 @@ import type { Policy } from '../verifier/policy.ts';
 import { VerificationError } from '../verifier/verification-error.ts';
 import type { VerifierCrypto } from '../verifier/verifier-crypto.ts';
 import type { AttestedKey, Step } from '../verifier/verify-bundle.ts';
+import { BlobStore } from './blob-store.ts';
 import { CloisterError } from './cloister-error.ts';
 import { fetchBundle, fetchFreshBundle, listNodeHints, type NodeHint } from './fetch-directory.ts';
 import type { ManifestMemory } from './manifest-memory.ts';
@@ -58,6 +59,7 @@ export class VerifiedSession {
   #verifying: Promise<VerifiedNode> | undefined;
   /** Route → when it may be chosen again, in milliseconds since the epoch. */
   readonly #avoided = new Map<string, number>();
+  readonly #blobs = new BlobStore();
   readonly #relocating = new Map<string, Promise<VerifiedNode>>();
 
   constructor(options: SessionOptions) {
@@ -175,9 +177,10 @@ export class VerifiedSession {
     const { origin, fetchEdge, policy, now, verifierCrypto, memory, onManifestChange, freshness } =
       this.#options;
     const nonce = freshness === 'nonce' ? crypto.getRandomValues(new Uint8Array(NONCE_OCTETS)) : undefined;
+    const directory = { origin, fetchEdge, blobs: this.#blobs };
     const bundle = nonce
-      ? await fetchFreshBundle(origin, node, nonce, fetchEdge)
-      : await fetchBundle(origin, node, fetchEdge);
+      ? await fetchFreshBundle(directory, node, nonce)
+      : await fetchBundle(directory, node);
     const verifiedAt = now();
     const verification = await verifyRemembering(
       bundle,

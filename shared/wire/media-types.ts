@@ -8,6 +8,8 @@ export const MEDIA_TYPE = {
   chunkedRequest: 'message/ohttp-chunked-req',
   chunkedResponse: 'message/ohttp-chunked-res',
   problem: 'application/problem+json',
+  /** Octets that mean nothing by themselves. */
+  octets: 'application/octet-stream',
 } as const;
 
 /** Problem types of RFC 9458 section 5.3, for the `link` of an answer whose body is OpenAI-shaped. */

@@ -9,8 +9,13 @@
 export interface RegistrationRequest {
   readonly result: string;
   readonly registration: string;
-  /** The attestation bundle, base64url of its exact octets; its SHA-256 is in the signed registration. */
+  /**
+   * The attestation bundle, base64url of its exact octets; its SHA-256 is in the signed registration. Large octet strings in it may be
+   * references (bundle-blobs.ts).
+   */
   readonly bundle: string;
+  /** The octets of every reference in the bundle, base64url, each once and no others. */
+  readonly blobs?: readonly string[];
   /** Attestation results for `also` in the signed registration, in its order. */
   readonly also?: readonly string[];
 }

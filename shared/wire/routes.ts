@@ -6,6 +6,9 @@ export const GATEWAY_PATH = '/.well-known/ohttp-gateway';
 /** Directory of nodes: `GET` lists (public, `?pool=`), `GET /{node}` gives one bundle, `PUT /{node}` registers. */
 export const DIRECTORY_PATH = '/directory/nodes';
 
+/** `GET /{digest}`: octets that a bundle refers to, by their base64url SHA-256. Immutable. */
+export const BLOB_PATH = '/directory/blobs';
+
 /** `GET`: a bundle whose statement answers this nonce (base64url, 32 octets). Same path at edge and node; never cached. */
 export function noncePath(node: string, nonce: string): string {
   return `${DIRECTORY_PATH}/${node}/nonces/${nonce}`;
