@@ -50,6 +50,11 @@ export class CadenceSource {
     return this.#ended;
   }
 
+  /** Number of the tick that was waited for last. */
+  get ticks(): number {
+    return this.#ticks;
+  }
+
   /**
    * Reads until the next tick. Ticks that passed while nobody asked are left out, so a slow reader gets no burst.
    * @throws the signal's reason when it aborts

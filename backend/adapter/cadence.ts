@@ -39,7 +39,7 @@ export interface PacedStream {
 /**
  * Yields the plaintext of one sealed piece at each tick until the engine has ended and the total fills its bucket. Every length is
  * `leastOctets` times a power of two, up to `mostOctets`. Octets leave at the first tick after they came; what would need a
- * larger piece than the others fill may stay one tick longer. From the first token on, ticks at which the engine gave nothing
+ * larger piece than the others fill may stay one tick longer. From the first token on, which leaves on a coarser clock, ticks at which the engine gave nothing
  * are filled up whole, and until the total's floor each is at least of the usual size; before it they are rare. After the
  * end come ticks like the busy ones before it, as zero octets after the message (RFC 9292 section 3.8).
  * `engineCadence`, where given, sets the cadence and learns from the stream. Reads no faster than the ticks are taken.
@@ -54,12 +54,14 @@ export async function* paceEvents(
   const tickMilliseconds = engineCadence?.tickMilliseconds(policy) ?? policy.tickMilliseconds;
   const source = new CadenceSource(stream, tickMilliseconds, clock);
   const packer = new TickPacker(stream, source, policy);
+  const startTicks = Math.max(1, Math.ceil(policy.startMilliseconds / tickMilliseconds));
   const busy: number[][] = [];
   let quietUntil = 0;
   try {
     while (!packer.finished) {
       await source.untilTick();
       if (packer.isQuiet && clock.now() < quietUntil) continue;
+      if (packer.isAboutToBegin && source.ticks % startTicks !== 0) continue;
       quietUntil = clock.now() + policy.quietMilliseconds;
       const sizes: number[] = [];
       for (const piece of packer.tick()) {
@@ -115,6 +117,12 @@ class TickPacker {
     return !this.#busy && this.#head.length === 0 && events.ready === 0 && !ended;
   }
 
+  /** The next tick would show that the answer begins. */
+  get isAboutToBegin(): boolean {
+    const { ended, events } = this.#source;
+    return !this.#busy && (ended || this.#begins(events.ready));
+  }
+
   /** Nothing at all only in the midst of an event too long to wait for. */
   *tick(): Generator<Bytes, void, undefined> {
     const { events } = this.#source;
@@ -131,16 +139,22 @@ class TickPacker {
     const { ready } = this.#source.events;
     const others = this.#head.length + CONTENT_PREFIX + (this.#source.ended ? MESSAGE_END : 0);
     const due = Math.min(Math.max(this.#carried, 0), ready);
-    const { leastOctets, usualOctets, streamBuckets } = this.#policy;
+    const { usualOctets, streamBuckets } = this.#policy;
     let size = sizeBelow(ready + others, this.#policy);
     while (size < due + others) size *= 2;
-    this.#busy ||= (ready > 0 && this.#head.length === 0) || ready + others > leastOctets;
+    this.#busy ||= this.#begins(ready);
     // Up to the floor the total is filled anyway, so each tick may as well look like the next.
     if (this.#busy && this.sent + usualOctets <= streamBuckets.floor) size = Math.max(size, usualOctets);
     const gap = this.#room(size) - ready;
     if (gap > 0 && gap < LEAST_COMMENT) size *= 2;
     // Only when the largest piece is too small by an octet or two: then a smaller one goes out full.
     return size > this.#policy.mostOctets ? this.#policy.mostOctets / 2 : size;
+  }
+
+  /** Whether so many octets of events are more than the head's own piece holds, or came after it. */
+  #begins(ready: number): boolean {
+    const others = this.#head.length + CONTENT_PREFIX + (this.#source.ended ? MESSAGE_END : 0);
+    return (ready > 0 && this.#head.length === 0) || ready + others > this.#policy.leastOctets;
   }
 
   /** Octets of events in a piece of this size. */

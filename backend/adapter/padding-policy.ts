@@ -6,6 +6,11 @@ import { type LengthBuckets, MESSAGE_BUCKETS } from '../../shared/sealing/length
 export interface PaddingPolicy {
   /** Milliseconds from one sealed piece of a stream to the next, counted from the opening of the request. */
   readonly tickMilliseconds: number;
+  /**
+   * Milliseconds of the coarser clock on which the first token leaves, counted like the ticks: when it came says how long the
+   * prompt was.
+   */
+  readonly startMilliseconds: number;
   /** Milliseconds between pieces while an answer has a head and no tokens: a sign of life. */
   readonly quietMilliseconds: number;
   /** The smallest piece of a stream: a power of two, at least 256. */
@@ -26,6 +31,7 @@ export interface PaddingPolicy {
 /** What is on unless a node's configuration says otherwise; docs/length-hiding.md has the measurements behind the numbers. */
 export const DEFAULT_PADDING: PaddingPolicy = {
   tickMilliseconds: 100,
+  startMilliseconds: 500,
   quietMilliseconds: 1000,
   leastOctets: 512,
   mostOctets: 8192,

@@ -17,6 +17,7 @@ import { readEvents, withoutComments } from './read-events.ts';
 
 const POLICY: PaddingPolicy = {
   tickMilliseconds: 250,
+  startMilliseconds: 100,
   quietMilliseconds: 1000,
   leastOctets: 512,
   mostOctets: 2048,
@@ -130,6 +131,27 @@ describe('an event stream on its cadence', () => {
     };
     const { sealed } = await exchange(key, script, POLICY, new VirtualClock());
     expect(sealed.slice(1, 5).map(({ at }) => at)).toEqual([250, 1250, 2250, 2750]);
+  });
+
+  it('lets the first token leave on a coarser clock, and every later one at its tick', async () => {
+    const policy = { ...POLICY, startMilliseconds: 1000 };
+    const firstBusy = async (after: number) => {
+      const script = {
+        pieces: [
+          { after: 1, octets: event('role') },
+          { after, octets: event('t'.repeat(600)) },
+          { after: 260, octets: event('u'.repeat(600)) },
+          { after: 500, octets: event('v') },
+        ],
+      };
+      const { sealed, body } = await exchange(key, script, policy, new VirtualClock());
+      expect(withoutComments(text(body))).toBe(whole(script));
+      // The head and who speaks have left before, in the smallest piece.
+      const at = sealed.findIndex(({ octets }, i) => i > 0 && octets.length > 600);
+      return sealed.slice(at, at + 3).map((piece) => piece.at);
+    };
+    for (const after of [10, 400, 990]) expect(await firstBusy(after)).toEqual([1000, 1250, 1500]);
+    expect(await firstBusy(1010)).toEqual([2000, 2250, 2500]);
   });
 
   it('looks the same after one token and after as many as the floor takes', async () => {
