@@ -4,7 +4,10 @@
 import { parseArgs } from 'node:util';
 import { createCloister } from '../client/create-cloister.ts';
 import { EXIT, exitCodeOf, UsageError } from './exit-code.ts';
+import { manifestMemoryFolder, memoryInFolder } from './file-manifest-memory.ts';
+import { askAboutChange, FIRST_USE } from './first-use.ts';
 import { startLocalEndpoint } from './local-endpoint.ts';
+import { manifestCommand } from './manifest/manifest-command.ts';
 import { readPolicy } from './read-policy.ts';
 import { Terminal } from './terminal.ts';
 import { verifyCommand } from './verify-command.ts';
@@ -28,6 +31,7 @@ commands
     --policy FILE     what you trust
     --port N          default 8788
     CLOISTER_API_KEY  the edge credential (environment)
+  manifest …        make, sign, compare, check and publish what a service may run: cloister manifest --help
   weights encrypt IN OUT --key FILE   encrypt a model's weights; only attested nodes get the key (docs/weights.md)
     --new-key         make the key first; FILE must not exist, nobody but you may read it
     --json            one JSON object
@@ -48,6 +52,7 @@ async function main(): Promise<void> {
       process.once(signal, () => interrupted.abort(new Error('interrupted')));
     return weightsCommand(words, { terminal, screen: process.stderr, signal: interrupted.signal });
   }
+  if (room === 'manifest') return manifestCommand(words, { terminal, now: new Date() });
   const { values, positionals } = read();
   const [command, target] = positionals;
   if (values.help || command === undefined) {
@@ -63,6 +68,10 @@ async function main(): Promise<void> {
         { target, policy, node, json: values.json === true, save, fresh: values.fresh === true, nonce, at },
         terminal,
         () => new Date(),
+        {
+          memory: memoryInFolder(manifestMemoryFolder(process.env)),
+          onManifestChange: (event) => askAboutChange(event, terminal, process.stdin),
+        },
       );
     case 'proxy':
       return proxy(target, policy, values.port);
@@ -103,11 +112,18 @@ async function proxy(
   const port = portText === undefined ? DEFAULT_PORT : Number(portText);
   if (!(Number.isInteger(port) && port >= 0 && port <= 65535))
     throw new UsageError('--port takes a port number');
-  const cloister = createCloister({ baseURL: edge, apiKey, policy: await readPolicy(policy) });
+  const cloister = createCloister({
+    baseURL: edge,
+    apiKey,
+    policy: await readPolicy(policy),
+    manifestMemory: memoryInFolder(manifestMemoryFolder(process.env)),
+    onManifestChange: (event) => askAboutChange(event, terminal, process.stdin),
+  });
   const { key, steps } = await cloister.verify();
   const endpoint = await startLocalEndpoint(cloister, port);
   const passed = steps.filter(({ result }) => result === 'pass').length;
   const state = key.assurance === 'simulated' ? terminal.amber('SIMULATED') : 'verified';
+  if (key.manifestTrust === 'first-use') terminal.message(terminal.amber(FIRST_USE));
   terminal.message(`${state}: node ${key.node}, ${passed} checks passed, model ${key.deployment.model.id}`);
   terminal.message(`OpenAI endpoint, this machine only: ${endpoint.url}/v1`);
   await new Promise<void>((resolve) => {

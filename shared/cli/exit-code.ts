@@ -1,8 +1,10 @@
 // The exit codes of every command.
 
+import { ManifestError } from '../manifest/manifest-error.ts';
 import { PolicyError } from '../verifier/policy.ts';
 import { isCollateralCode, isPolicyCode, VerificationError } from '../verifier/verification-error.ts';
 import { WeightsError, type WeightsErrorCode } from '../weights/weights-error.ts';
+import { PublicationRefused } from './manifest/manifest-folder.ts';
 
 export const EXIT = {
   ok: 0,
@@ -23,6 +25,12 @@ const FORGED: ReadonlySet<WeightsErrorCode> = new Set<WeightsErrorCode>([
   'weights_digest_mismatch',
 ]);
 
+/** A manifest that is genuine, and not what its owners and its chain allow. */
+export class ManifestRefused extends Error {
+  override readonly name = 'ManifestRefused';
+  readonly code = 'manifest_refused';
+}
+
 /** The command line is not what the usage says. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -36,6 +44,8 @@ export function exitCodeOf(error: unknown): number {
     if (error.violations.every(({ code }) => isCollateralCode(code))) return EXIT.collateralUnavailable;
     return isPolicyCode(error.code) ? EXIT.policyRefused : EXIT.verificationFailed;
   }
+  if (error instanceof ManifestError) return EXIT.verificationFailed;
+  if (error instanceof PublicationRefused || error instanceof ManifestRefused) return EXIT.policyRefused;
   if (error instanceof WeightsError) {
     if (error.code === 'weights_key_malformed') return EXIT.usage;
     if (FORGED.has(error.code)) return EXIT.verificationFailed;

@@ -6,6 +6,7 @@ import { Paint } from './paint.ts';
 export class Terminal extends Paint {
   readonly #out: NodeJS.WriteStream;
   readonly #err: NodeJS.WriteStream;
+  readonly #environment: Readonly<Record<string, string | undefined>>;
 
   constructor(
     out: NodeJS.WriteStream,
@@ -13,12 +14,18 @@ export class Terminal extends Paint {
     environment: Readonly<Record<string, string | undefined>>,
   ) {
     super(out, environment);
+    this.#environment = environment;
     this.#out = out;
     this.#err = err;
   }
 
   data(line: string): void {
     this.#out.write(`${line}\n`);
+  }
+
+  /** The same where everything goes to stderr: what is shown beside the data. */
+  onMessages(): Terminal {
+    return new Terminal(this.#err, this.#err, this.#environment);
   }
 
   message(line: string): void {
