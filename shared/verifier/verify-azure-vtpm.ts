@@ -29,6 +29,8 @@ export async function verifyAzureVtpm(
   evidence: VtpmQuote,
   crypto: VerifierCrypto,
 ): Promise<GenuineVtpm> {
+  // Registers are read after their digest was awaited.
+  const values = evidence.pcrs.map((value) => concat(value));
   await verifyRuntimeData(log, hcl, reportData, crypto);
   const quote = await log.must('azure.quote-form', 'The vTPM’s quote has a known form', () => {
     const value = parseTpmQuote(evidence.message);
@@ -44,13 +46,11 @@ export async function verifyAzureVtpm(
     );
   });
   const pcrs = await log.must('azure.pcrs', 'The registers are the ones that were quoted', async () => {
-    const digest = await crypto.digest('SHA-256', concat(...evidence.pcrs));
-    const holds = evidence.pcrs.length === quote.selected.length && equalBytes(digest, quote.pcrDigest);
+    const digest = await crypto.digest('SHA-256', concat(...values));
+    const holds = values.length === quote.selected.length && equalBytes(digest, quote.pcrDigest);
     const finding = compare(holds, 'evidence_pcr_digest', toHex(quote.pcrDigest), toHex(digest));
     if (!holds) return finding;
-    const value = new Map(
-      quote.selected.map((number, index) => [number, toHex(evidence.pcrs[index] as Bytes)]),
-    );
+    const value = new Map(quote.selected.map((number, index) => [number, toHex(values[index] as Bytes)]));
     return { ...finding, value };
   });
   return { vm: hcl.vm, quote, pcrs };

@@ -40,20 +40,21 @@ export async function verifyNvidiaChain(
     checkProfile(chain),
   );
   await log.must('gpu.chain', 'Each of the device’s certificates is signed by the one above', async () => {
-    for (const [index, certificate] of certificates.entries()) {
-      const issuer = certificates[Math.min(index + 1, 4)] as Certificate;
-      const key = issuer.publicKey;
-      if (
-        key.kind !== 'p384' ||
-        !(await crypto.verifyEcdsaP384(key.point, certificate.signature, certificate.tbs))
-      )
-        return {
-          result: 'fail',
-          code: 'evidence_chain_signature',
-          expected: `signed by ${issuer.subjectCommonName}`,
-          actual: `${certificate.subjectCommonName} is not`,
-        };
-    }
+    const issuerOf = (index: number) => certificates[Math.min(index + 1, 4)] as Certificate;
+    const holds = await Promise.all(
+      certificates.map(async ({ signature, tbs }, index) => {
+        const key = issuerOf(index).publicKey;
+        return key.kind === 'p384' && crypto.verifyEcdsaP384(key.point, signature, tbs);
+      }),
+    );
+    const broken = holds.indexOf(false);
+    if (broken >= 0)
+      return {
+        result: 'fail',
+        code: 'evidence_chain_signature',
+        expected: `signed by ${issuerOf(broken).subjectCommonName}`,
+        actual: `${(certificates[broken] as Certificate).subjectCommonName} is not`,
+      };
     return { result: 'pass', expected: 'ECDSA P-384 with SHA-384, five times' };
   });
   await log.must('gpu.validity', 'Each of the device’s certificates is within its dates', () => {

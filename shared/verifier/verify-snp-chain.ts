@@ -67,18 +67,22 @@ export async function verifySnpChain(
     checkProfile(chain, evidence.leaf.kind),
   );
   await log.must('snp.chain', 'Each certificate is signed by the one above', async () => {
-    for (const [subject, issuer] of [
+    const pairs = [
       [ark, ark],
       [ask, ark],
       [leaf, ask],
-    ] as const)
-      if (!(await crypto.verifyRsaPss(issuer.spki, subject.signature, subject.tbs)))
-        return {
-          result: 'fail',
-          code: 'evidence_chain_signature',
-          expected: `signed by ${issuer.subjectCommonName}`,
-          actual: `${subject.subjectCommonName} is not`,
-        };
+    ] as const;
+    const holds = await Promise.all(
+      pairs.map(([subject, issuer]) => crypto.verifyRsaPss(issuer.spki, subject.signature, subject.tbs)),
+    );
+    const broken = pairs.find((_, index) => holds[index] !== true);
+    if (broken)
+      return {
+        result: 'fail',
+        code: 'evidence_chain_signature',
+        expected: `signed by ${broken[1].subjectCommonName}`,
+        actual: `${broken[0].subjectCommonName} is not`,
+      };
     return { result: 'pass', expected: 'RSA-PSS with SHA-384 and salt 48, three times' };
   });
   await log.must('snp.validity', 'Each certificate is within its dates', () => {

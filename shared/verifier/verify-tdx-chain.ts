@@ -7,6 +7,7 @@ import { formatInstant } from '../bytes/instant.ts';
 import { readPemCertificates } from '../evidence/pem.ts';
 import { type PckExtensions, readPckExtensions } from '../evidence/tdx-pck-extensions.ts';
 import { type Certificate, parseCertificate } from '../evidence/x509.ts';
+import type { Reading } from './begin-early.ts';
 import type { VendorRoots } from './roots/vendor-roots.ts';
 import { compare, type Finding, type StepLog } from './step.ts';
 import type { EvidenceCode } from './verification-error.ts';
@@ -56,6 +57,14 @@ export async function verifyTdxChain(
     };
   });
   const { pck, ca, root } = chain;
+  const pairs = [
+    [root, root],
+    [ca, root],
+    [pck, ca],
+  ] as const;
+  // Begun before they are asked for, so that nothing waits for another.
+  const signatures = Promise.all(pairs.map(([subject, issuer]) => isSignedBy(subject, issuer, crypto)));
+  signatures.catch(() => undefined);
 
   await log.must('tdx.root', 'The root is Intel’s', async () =>
     recogniseRoot(root, toHex(await crypto.digest('SHA-256', root.spki)), trust),
@@ -77,12 +86,9 @@ export async function verifyTdxChain(
     ]),
   );
   await log.must('tdx.chain', 'Each certificate is signed by the one above', async () => {
-    for (const [subject, issuer] of [
-      [root, root],
-      [ca, root],
-      [pck, ca],
-    ] as const)
-      if (!(await isSignedBy(subject, issuer, crypto))) return notSigned(subject, issuer);
+    const holds = await signatures;
+    const broken = pairs.find((_, index) => holds[index] !== true);
+    if (broken) return notSigned(...broken);
     return { result: 'pass', expected: 'ECDSA P-256 with SHA-256, three times' };
   });
   await log.must('tdx.validity', 'Each certificate is within its dates', () =>
@@ -98,14 +104,14 @@ export async function verifyTdxChain(
 export async function verifyTcbSigner(
   log: StepLog,
   document: 'tcb-info' | 'qe-identity',
-  der: Bytes,
+  reading: Reading<Certificate>,
   root: Certificate,
   revoked: ReadonlySet<string>,
   now: Date,
   crypto: VerifierCrypto,
 ): Promise<Certificate> {
   return log.must(`tdx.${document}-signer`, 'Its signer is Intel’s and in force', async () => {
-    const signer = parseCertificate(der, 'intel');
+    const signer = reading.value;
     const profile = checkRules([
       ['signer is issued by the root', equalBytes(signer.issuer, root.subject)],
       ['signer is named as such', signer.subjectCommonName === NAME.signer],

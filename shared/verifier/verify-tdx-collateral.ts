@@ -8,6 +8,7 @@ import { parseQeIdentity, type QeIdentity } from '../evidence/qe-identity.ts';
 import { parseTcbInfo, type TcbInfo } from '../evidence/tcb-info.ts';
 import type { TdxEvidence } from '../evidence/tdx-evidence.ts';
 import type { Certificate } from '../evidence/x509.ts';
+import type { Reading } from './begin-early.ts';
 import { compare, type StepLog, skipped } from './step.ts';
 import type { VerifierCrypto } from './verifier-crypto.ts';
 import { holdsUnder, type TdxChain, verifyTcbSigner } from './verify-tdx-chain.ts';
@@ -26,6 +27,7 @@ export interface TdxCollateral {
 export async function verifyTdxCollateral(
   log: StepLog,
   evidence: Pick<TdxEvidence, 'tcbInfo' | 'qeIdentity'>,
+  signers: { readonly tcbInfo: Reading<Certificate>; readonly qeIdentity: Reading<Certificate> },
   chain: TdxChain,
   revoked: ReadonlySet<string>,
   now: Date,
@@ -33,7 +35,7 @@ export async function verifyTdxCollateral(
 ): Promise<TdxCollateral> {
   const { root, extensions } = chain;
   const tcb = evidence.tcbInfo;
-  const tcbSigner = await verifyTcbSigner(log, 'tcb-info', tcb.signer, root, revoked, now, crypto);
+  const tcbSigner = await verifyTcbSigner(log, 'tcb-info', signers.tcbInfo, root, revoked, now, crypto);
   const tcbInfo = await verifyDocument(log, 'tcb-info', tcb, tcbSigner, parseTcbInfo, now, crypto);
   await log.must('tdx.tcb-info-platform', 'It is about this platform', () =>
     compare(
@@ -44,12 +46,13 @@ export async function verifyTdxCollateral(
     ),
   );
   const qe = evidence.qeIdentity;
-  const qeSigner = equalBytes(qe.signer, tcb.signer)
-    ? await log.must('tdx.qe-identity-signer', 'Its signer is Intel’s and in force', () => ({
-        ...skipped('the signer of TCB info, judged above'),
-        value: tcbSigner,
-      }))
-    : await verifyTcbSigner(log, 'qe-identity', qe.signer, root, revoked, now, crypto);
+  const qeSigner =
+    signers.qeIdentity === signers.tcbInfo
+      ? await log.must('tdx.qe-identity-signer', 'Its signer is Intel’s and in force', () => ({
+          ...skipped('the signer of TCB info, judged above'),
+          value: tcbSigner,
+        }))
+      : await verifyTcbSigner(log, 'qe-identity', signers.qeIdentity, root, revoked, now, crypto);
   const qeIdentity = await verifyDocument(log, 'qe-identity', qe, qeSigner, parseQeIdentity, now, crypto);
   const ends = [tcbSigner.notAfter, qeSigner.notAfter, tcbInfo.nextUpdate, qeIdentity.nextUpdate];
   return { tcbInfo, qeIdentity, notAfter: new Date(Math.min(...ends.map((end) => end.getTime()))) };

@@ -1,10 +1,10 @@
 // Intel's two revocation lists: signed, current, and silent about the chain. Anything less is not "nothing revoked".
 
-import type { Bytes } from '../bytes/concat.ts';
 import { equalBytes } from '../bytes/equal.ts';
 import { formatInstant } from '../bytes/instant.ts';
-import { parseCrl, type RevocationList } from '../evidence/crl.ts';
+import type { RevocationList } from '../evidence/crl.ts';
 import type { Certificate } from '../evidence/x509.ts';
+import type { Reading } from './begin-early.ts';
 import type { StepLog } from './step.ts';
 import type { VerifierCrypto } from './verifier-crypto.ts';
 import { holdsUnder, type TdxChain } from './verify-tdx-chain.ts';
@@ -15,7 +15,7 @@ import { holdsUnder, type TdxChain } from './verify-tdx-chain.ts';
  */
 export async function verifyTdxRevocation(
   log: StepLog,
-  lists: { readonly rootCrl: Bytes; readonly pckCrl: Bytes },
+  lists: { readonly rootCrl: Reading<RevocationList>; readonly pckCrl: Reading<RevocationList> },
   chain: TdxChain,
   now: Date,
   crypto: VerifierCrypto,
@@ -40,14 +40,14 @@ export async function verifyTdxRevocation(
 async function verifyList(
   log: StepLog,
   name: 'root-crl' | 'pck-crl',
-  der: Bytes,
+  reading: Reading<RevocationList>,
   issuer: Certificate,
   now: Date,
   crypto: VerifierCrypto,
 ): Promise<RevocationList> {
   const whose = issuer.subjectCommonName;
   const list = await log.must(`tdx.${name}-form`, `The revocation list of ${whose} can be read`, () => {
-    const value = parseCrl(der, 'intel');
+    const { value } = reading;
     return { result: 'pass', actual: `${value.revoked.size} revoked`, value };
   });
   await log.must(`tdx.${name}`, `It is signed by ${whose}`, async () =>

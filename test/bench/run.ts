@@ -5,7 +5,7 @@ import type { FigureGroup } from './measure.ts';
 import { openRequestFigures } from './open-request.ts';
 import { peerFigures } from './peers.ts';
 import { sealRecordFigures } from './seal-record.ts';
-import { verifyTdxFigures } from './verify-tdx.ts';
+import { verifierFigures } from './verifier.ts';
 import { weightsFigures } from './weights.ts';
 
 const GROUPS: Readonly<Record<string, FigureGroup>> = {
@@ -13,7 +13,7 @@ const GROUPS: Readonly<Record<string, FigureGroup>> = {
   'seal-record': sealRecordFigures,
   peers: peerFigures,
   adapter: adapterFigures,
-  'verify-tdx': verifyTdxFigures,
+  verifier: verifierFigures,
   weights: weightsFigures,
 };
 
