@@ -6,6 +6,8 @@ export type EngineErrorCode =
   | 'engine_model_missing'
   /** The model's file is not the one that the deployment names. Nothing was started. */
   | 'engine_model_mismatch'
+  /** A file of the engine's program is not the one that the deployment names, or cannot be read. Nothing was started. */
+  | 'engine_program_mismatch'
   /** The program ended before it was ready. */
   | 'engine_start_failed'
   /** The program was not ready in time; it was stopped. */

@@ -1,11 +1,13 @@
-// Starts the llama engine in a sandbox and waits until it can answer.
+// Starts an engine in a sandbox and waits until it can answer.
 
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine } from './engine.ts';
+import { checkModel } from './check-model.ts';
+import type { Engine, EngineHealth } from './engine.ts';
 import { EngineClient } from './engine-client.ts';
 import { EngineError } from './engine-error.ts';
 import { LLAMA_SERVER_PATH, listEngineFiles } from './engine-files.ts';
+import { type ForeignEngine, foreignDriver } from './foreign-engine.ts';
 import { planSandbox, type SandboxPlan } from './sandbox/plan-sandbox.ts';
 import type {
   DriverName,
@@ -15,7 +17,6 @@ import type {
   SandboxLimits,
 } from './sandbox/sandboxed-engine.ts';
 import { startInSandbox } from './sandbox/start-in-sandbox.ts';
-import { hashFile } from './weights/hash-file.ts';
 
 /** What to start. */
 export interface EngineSetup {
@@ -38,6 +39,8 @@ export interface EngineSetup {
   readonly contextTokens?: number;
   /** Requests that may wait; 32 when absent. */
   readonly queue?: number;
+  /** An engine of others in place of ours; what it needs to know of this setup it was told already. */
+  readonly foreign?: ForeignEngine;
   /** An existing folder for the socket. */
   readonly runFolder: string;
   readonly random: (length: number) => Uint8Array;
@@ -59,19 +62,21 @@ const LIMITS: SandboxLimits = { memoryBytes: 4 * GIB, processes: 256, openFiles:
  * @throws EngineError; whatever the sandbox throws when it cannot hold the engine (a failed probe means no start).
  */
 export async function startEngine(setup: EngineSetup): Promise<Engine> {
-  await checkModel(setup.model);
-  const sandboxed = await startInSandbox(setup.driver, engineProgram(setup), {
+  await (setup.foreign?.prepare() ?? checkModel(setup.model));
+  const driver = setup.foreign === undefined ? setup.driver : foreignDriver(setup.driver);
+  const sandboxed = await startInSandbox(driver, engineProgram(setup), {
     runFolder: setup.runFolder,
     random: setup.random,
     ...(setup.expectedProbe !== undefined && { expectedProbe: setup.expectedProbe }),
   });
   const client = new EngineClient(sandboxed.socketPath);
+  const health = () => setup.foreign?.readHealth(client) ?? client.health();
   const stop = async () => {
     client.close();
     await sandboxed.stop();
   };
   try {
-    await untilReady(client, sandboxed.exited, setup);
+    await untilReady(health, sandboxed.exited, setup);
   } catch (error) {
     await stop();
     throw error;
@@ -83,17 +88,19 @@ export async function startEngine(setup: EngineSetup): Promise<Engine> {
     pid: sandboxed.pid,
     exited: sandboxed.exited,
     request: (request) => client.request(request),
-    health: () => client.health(),
+    health,
     stop,
   };
 }
 
 /** The sandbox that `startEngine` would use here for the same setup, for a manifest that names it beforehand. */
-export function planEngine(setup: Pick<EngineSetup, 'driver' | 'model'>): SandboxPlan {
-  return planSandbox(setup.driver, engineProgram(setup));
+export function planEngine(setup: Pick<EngineSetup, 'driver' | 'model' | 'foreign'>): SandboxPlan {
+  const driver = setup.foreign === undefined ? setup.driver : foreignDriver(setup.driver);
+  return planSandbox(driver, engineProgram(setup));
 }
 
 function engineProgram(setup: Pick<EngineSetup, 'model'> & Partial<EngineSetup>): SandboxedProgram {
+  if (setup.foreign !== undefined) return setup.foreign.program;
   return {
     argv: [process.execPath, '--no-warnings', LLAMA_SERVER_PATH, ...serverArguments(setup)],
     env: { HOME: '/' },
@@ -123,19 +130,8 @@ function serverArguments(setup: Pick<EngineSetup, 'model'> & Partial<EngineSetup
   );
 }
 
-async function checkModel({ path, sha256 }: EngineSetup['model']): Promise<void> {
-  let found: string;
-  try {
-    found = await hashFile(path);
-  } catch {
-    throw new EngineError('engine_model_missing', 'The model’s file cannot be read.');
-  }
-  if (found !== sha256)
-    throw new EngineError('engine_model_mismatch', `The model’s SHA-256 is ${found}, expected ${sha256}.`);
-}
-
 async function untilReady(
-  client: EngineClient,
+  health: () => Promise<EngineHealth>,
   exited: Promise<EngineExit>,
   { onProgress, startMilliseconds = 120_000 }: EngineSetup,
 ): Promise<void> {
@@ -150,9 +146,9 @@ async function untilReady(
         'engine_start_failed',
         `The engine ended with ${ended.signal ?? `code ${ended.code}`}.`,
       );
-    const health = await client.health().catch(() => undefined);
-    if (health !== undefined) onProgress?.(health.progress);
-    if (health?.status === 'ready') return;
+    const found = await health().catch(() => undefined);
+    if (found !== undefined) onProgress?.(found.progress);
+    if (found?.status === 'ready') return;
     await sleep(POLL_MILLISECONDS);
   }
   throw new EngineError('engine_start_timeout', `The engine was not ready in ${startMilliseconds} ms.`);

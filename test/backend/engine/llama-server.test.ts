@@ -41,7 +41,7 @@ beforeAll(async () => {
     ...['--model', modelPath, '--model-id', 'tiny', '--threads', '1'],
     ...['--sequences', '2', '--queue', '2', '--context', '2048'],
   ]);
-});
+}, 60_000);
 
 afterAll(async () => {
   await server.stop();

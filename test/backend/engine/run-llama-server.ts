@@ -80,12 +80,12 @@ export async function runLlamaServer(args: readonly string[], ready = true): Pro
 }
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 15_000;
+  const deadline = performance.now() + 45_000;
   while (performance.now() < deadline) {
     if (await isSo().catch(() => false)) return;
     await sleep(10);
   }
-  throw new Error('it did not come to that in 15 s');
+  throw new Error('it did not come to that in 45 s');
 }
 
 function fdOf(listener: Server): number {

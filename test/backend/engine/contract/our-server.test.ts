@@ -19,7 +19,7 @@ beforeAll(async () => {
     ...['--model', path, '--model-id', 'tiny', '--threads', '1'],
     ...['--sequences', '2', '--context', String(contextTokens)],
   ]);
-});
+}, 60_000);
 
 afterAll(async () => {
   await server?.stop();
