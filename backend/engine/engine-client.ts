@@ -25,10 +25,18 @@ export class EngineClient {
   readonly #socketPath: string;
   readonly #caps: AnswerCaps;
   readonly #agent: Agent;
-  constructor(socketPath: string, caps: AnswerCaps = DEFAULT_ANSWER_CAPS) {
+  /**
+   * `keepAlive` false: a connection for each request. For engines that close idle ones by a clock or a count of their own: a request that
+   * meets such an end would look like a crash, and must not be sent twice.
+   */
+  constructor(
+    socketPath: string,
+    caps: AnswerCaps = DEFAULT_ANSWER_CAPS,
+    { keepAlive = true }: { readonly keepAlive?: boolean } = {},
+  ) {
     this.#socketPath = socketPath;
     this.#caps = caps;
-    this.#agent = new Agent({ keepAlive: true, maxFreeSockets: 8 });
+    this.#agent = new Agent({ keepAlive, maxFreeSockets: 8 });
   }
 
   /**

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkModel } from './check-model.ts';
 import type { Engine, EngineHealth } from './engine.ts';
-import { EngineClient } from './engine-client.ts';
+import { DEFAULT_ANSWER_CAPS, EngineClient } from './engine-client.ts';
 import { EngineError } from './engine-error.ts';
 import { LLAMA_SERVER_PATH, listEngineFiles } from './engine-files.ts';
 import { type ForeignEngine, foreignDriver } from './foreign-engine.ts';
@@ -69,7 +69,9 @@ export async function startEngine(setup: EngineSetup): Promise<Engine> {
     random: setup.random,
     ...(setup.expectedProbe !== undefined && { expectedProbe: setup.expectedProbe }),
   });
-  const client = new EngineClient(sandboxed.socketPath);
+  const client = new EngineClient(sandboxed.socketPath, DEFAULT_ANSWER_CAPS, {
+    keepAlive: setup.foreign === undefined,
+  });
   const health = () => setup.foreign?.readHealth(client) ?? client.health();
   const stop = async () => {
     client.close();
