@@ -19,6 +19,7 @@ import { GenerationMemory } from './adapter/generation-memory.ts';
 import { ReplayMemory } from './adapter/replay-memory.ts';
 import { admitGpus } from './attestation-service/admit-gpus.ts';
 import { createAttestationService } from './attestation-service/appraise.ts';
+import { closeServer } from './close-server.ts';
 import { digestEngine } from './engine/digest-engine.ts';
 import { listEngineFiles } from './engine/engine-files.ts';
 import { enginesOf, serveIsolated } from './engine/isolation/serve-isolated.ts';
@@ -232,18 +233,21 @@ async function main(): Promise<void> {
   let ending = false;
   let hasHurry = false;
   const end = async (code: number, drainMilliseconds: number): Promise<void> => {
-    // Asked twice, it waits no longer.
-    if (ending && drainMilliseconds === 0 && !hasHurry) {
+    if (ending) {
+      // Asked twice, it waits no longer.
+      if (hasHurry || drainMilliseconds > 0) return;
       hasHurry = true;
       await engine.stop();
+      process.exit(code);
     }
-    if (ending) return;
     ending = true;
+    hasHurry = drainMilliseconds === 0;
+    const deadline = performance.now() + drainMilliseconds;
     stopping.abort();
     // An edge that was not told would send requests here until the registration lapses. What comes all the same is refused unsealed:
     // nothing was started, another node may.
     await Promise.all([engine.drain(drainMilliseconds), registration.withdrawn]);
-    server.close();
+    await closeServer(server, deadline - performance.now());
     await engine.stop();
     epochs.end();
     process.exit(code);

@@ -13,7 +13,7 @@ export type EngineEvent =
   /** An engine missed so many checks in a row, and was ended. */
   | { readonly event: 'engine_unhealthy'; readonly checks: number }
   | { readonly event: 'engine_restarting'; readonly attempt: number; readonly milliseconds: number }
-  | { readonly event: 'engine_restarted'; readonly milliseconds: number }
+  | { readonly event: 'engine_restarted'; readonly milliseconds: number; readonly pid: number }
   | { readonly event: 'engine_start_failed'; readonly code: EngineErrorCode | SandboxErrorCode | 'unknown' }
   | { readonly event: 'engine_draining'; readonly requests: number }
   | { readonly event: 'engine_drained'; readonly unfinished: number }

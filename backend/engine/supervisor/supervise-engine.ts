@@ -102,7 +102,8 @@ export async function superviseEngine(supervision: Supervision): Promise<EngineS
       try {
         const engine = await start(first.probe);
         if (stopping) return void (await engine.stop());
-        log({ event: 'engine_restarted', milliseconds: Math.round(clock.now() - beganAt) });
+        const milliseconds = Math.round(clock.now() - beganAt);
+        log({ event: 'engine_restarted', milliseconds, pid: engine.pid });
         return engine;
       } catch (error) {
         log({ event: 'engine_start_failed', code: codeOf(error) });

@@ -44,7 +44,7 @@ describe('an engine that ends', () => {
     expect(events).toEqual([
       { event: 'engine_exited', signal: true, requests: expect.any(Number) },
       { event: 'engine_restarting', attempt: 1, milliseconds: 250 },
-      { event: 'engine_restarted', milliseconds: 0 },
+      { event: 'engine_restarted', milliseconds: 0, pid: last(engines).pid },
     ]);
     await service.stop();
     expect(last(engines).stops).toBeGreaterThan(0);
