@@ -1,7 +1,7 @@
 // The SDK's door: a drop-in `fetch` that verifies before it sends and seals whatever it sends.
 
+import { localProvider } from '../sealing/local-provider.ts';
 import type { SealingProvider } from '../sealing/provider.ts';
-import { webCryptoProvider } from '../sealing/webcrypto-provider.ts';
 import { type Policy, parsePolicy } from '../verifier/policy.ts';
 import type { VerifierCrypto } from '../verifier/verifier-crypto.ts';
 import { LIMIT } from '../wire/limits.ts';
@@ -89,7 +89,7 @@ export function createCloister(options: CloisterOptions): Cloister {
     session: crypto.getRandomValues(new Uint8Array(SESSION_OCTETS)),
     fetchEdge,
     now,
-    provider: options.provider ?? webCryptoProvider,
+    provider: options.provider ?? localProvider,
     hideLength: options.hideLength ?? true,
     sdk: `cloister/${VERSION}`,
   };

@@ -1,7 +1,7 @@
 // Opens a chunked response as it arrives and ends only where its sender ended it.
 
 import type { Bytes } from '../bytes/concat.ts';
-import { readChunk, takeHeldChunk } from './chunk-framing.ts';
+import { readChunk, type SealedChunk, takeHeldChunk } from './chunk-framing.ts';
 import { OctetReader } from './octet-reader.ts';
 import type { SealingProvider } from './provider.ts';
 import {
@@ -14,6 +14,11 @@ import { SealingError } from './sealing-error.ts';
 
 /** Most chunks being opened at once beside the one that is awaited. */
 const MOST_AHEAD = 8;
+
+interface Opened {
+  readonly plaintext: Bytes;
+  readonly final: boolean;
+}
 
 /**
  * The plaintext of a chunked response, each chunk as soon as it is opened. The stream closes only after the final chunk was
@@ -32,18 +37,33 @@ export function openResponseStream(
     () => new SealingError('response_malformed'),
   );
   let records: ResponseRecords | undefined;
-  const ahead: Promise<Bytes>[] = [];
+  const ahead: Promise<Opened>[] = [];
+  /** Nothing more can be queued: the next chunk is still on its way, or there is none. */
+  let reading = false;
 
-  /** Starts what was already delivered, where opening takes turns: they overlap, and still come out in their order. */
+  /**
+   * Where opening takes turns, starts what was already delivered, and reads one chunk further: openings overlap with each other and with
+   * the wire, and still come out in their order. Nonces are taken in the order of reading, which is one at a time.
+   */
   function openAhead(of: ResponseRecords): void {
-    while (ahead.length < MOST_AHEAD) {
-      const chunk = takeHeldChunk(reader);
-      if (chunk === undefined) return;
-      const opening = Promise.resolve(of.openChunk(chunk.sealed, false));
+    while (ahead.length < MOST_AHEAD && !reading) {
+      const held = takeHeldChunk(reader);
+      if (held === undefined) reading = true;
+      const opening =
+        held !== undefined
+          ? open(of, held)
+          : readChunk(reader, 'response').then((chunk) => {
+              reading = chunk.final;
+              return open(of, chunk);
+            });
       // Its failure shows when its turn comes.
       opening.catch(() => undefined);
       ahead.push(opening);
     }
+  }
+
+  async function open(of: ResponseRecords, { sealed, final }: SealedChunk): Promise<Opened> {
+    return { plaintext: await of.openChunk(sealed, final), final };
   }
 
   async function openNext(controller: ReadableStreamDefaultController<Bytes>): Promise<void> {
@@ -52,21 +72,23 @@ export function openResponseStream(
       if (nonce === undefined) throw new SealingError('response_truncated');
       records = await deriveResponseRecords(provider, secret, nonce);
     }
-    const next = ahead.shift();
-    if (next !== undefined) {
+    const queued = ahead.shift();
+    if (queued !== undefined) {
       openAhead(records);
-      controller.enqueue(await next);
+      handOut(controller, await queued);
       return;
     }
     const { final, sealed } = takeHeldChunk(reader) ?? (await readChunk(reader, 'response'));
     const opening = records.openChunk(sealed, final);
     if (opening instanceof Promise && !final) openAhead(records);
-    const plaintext = await opening;
+    handOut(controller, { plaintext: await opening, final });
+  }
+
+  function handOut(controller: ReadableStreamDefaultController<Bytes>, { plaintext, final }: Opened): void {
     if (plaintext.length > 0) controller.enqueue(plaintext);
-    if (final) {
-      reader.release();
-      controller.close();
-    }
+    if (!final) return;
+    reader.release();
+    controller.close();
   }
 
   return new ReadableStream<Bytes>(

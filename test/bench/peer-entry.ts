@@ -1,6 +1,6 @@
 // What the peers' benchmark loads into workerd and Chromium: every contender by name, so many times.
 
-import { webCryptoProvider } from '../../shared/sealing/webcrypto-provider.ts';
+import { localProvider } from '../../shared/sealing/local-provider.ts';
 import { ehbpContenders, hpkeCoreContenders, ownContenders } from './peer-contenders.ts';
 
 type Operation = () => Promise<unknown>;
@@ -10,7 +10,7 @@ let contenders: Readonly<Record<string, Readonly<Record<string, Operation>>>> | 
 export const calls = {
   async run(who: string, what: string, times: number): Promise<void> {
     contenders ??= {
-      ours: await ownContenders(webCryptoProvider),
+      ours: await ownContenders(localProvider),
       ehbp: await ehbpContenders(),
       'hpke-core': await hpkeCoreContenders(),
     };

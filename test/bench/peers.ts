@@ -51,8 +51,8 @@ export const peerFigures: FigureGroup = async function* () {
     answer: repeatAsync(node.answer),
   };
   yield* compare('node', calls.run, own);
-  // The SDK has WebCrypto everywhere; only the backend has node:crypto.
-  yield* compare('node-webcrypto', calls.run);
+  // The client as it is in Node: WebCrypto once an exchange, node:crypto for the records of the answer.
+  yield* compare('node-client', calls.run);
   yield* compareIn(startWorkerd);
   if (chromiumPath === undefined) yield { name: 'peers-chromium', skipped: 'no Chromium on this machine' };
   else yield* compareIn(startChromium);

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { nodeCryptoProvider } from '../../../backend/keys/node-crypto-provider.ts';
 import { type Bytes, concat } from '../../../shared/bytes/concat.ts';
+import { localProvider } from '../../../shared/sealing/local-provider.ts';
 import { openResponseStream } from '../../../shared/sealing/open-response.ts';
 import { deriveResponseRecords } from '../../../shared/sealing/response-keys.ts';
 import { HYBRID_SUITE } from '../../../shared/sealing/suite.ts';
@@ -28,6 +29,7 @@ async function answer(): Promise<{ nonce: Bytes; chunks: Bytes[] }> {
 describe.each([
   ['node:crypto', nodeCryptoProvider],
   ['WebCrypto', webCryptoProvider],
+  ['local', localProvider],
 ])('an answer in one delivery, over %s', (_, provider) => {
   it('comes out in its order', async () => {
     const { nonce, chunks } = await answer();
