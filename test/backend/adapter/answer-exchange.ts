@@ -79,7 +79,12 @@ export async function exchange(
   script: EngineScript,
   padding: PaddingPolicy | undefined,
   clock: VirtualClock,
-  options: { route?: string; signal?: AbortSignal; pulled?: (piece: number) => Promise<void> } = {},
+  options: {
+    route?: string;
+    inner?: Partial<InnerRequest>;
+    signal?: AbortSignal;
+    pulled?: (piece: number) => Promise<void>;
+  } = {},
 ): Promise<Exchange> {
   const sealedRequest = await sealRequest({
     config: key.config,
@@ -89,7 +94,7 @@ export async function exchange(
   });
   const received = await receive(key, await collect(sealedRequest.body));
   const opened = {
-    inner: INNER,
+    inner: { ...INNER, ...options.inner },
     sealer: received.respond(nodeCryptoProvider.random),
     refusal: undefined,
   } as unknown as OpenedRequest;

@@ -353,9 +353,17 @@ describe('a streamed answer', () => {
       chunks([...DELTAS, { tool_calls: [{ index: 0, function: { arguments: 'x' } }] }]),
       'engine_answer_invalid',
     ],
-  ])('with %s fails, and the engine is stopped', async (_, text, code) => {
+  ])('with %s fails', async (_, text, code) => {
     const { error } = await readStream(await stream(text));
     expect(error).toMatchObject({ code });
+  });
+
+  test('that is nonsense stops an engine that would go on', async () => {
+    let stopped = 0;
+    const endless = Array.from({ length: 100 }, () => toUtf8('data: x\n\n'));
+    const response = events(endless, undefined, () => stopped++);
+    await readStream(await ask({ stream: true }).answer(response));
+    expect(stopped).toBe(1);
   });
 
   test('reads no further than it is read, and stops the engine when nobody reads', async () => {

@@ -93,12 +93,21 @@ export function answer(text: string, status = 200, type = 'application/json'): E
   return { status, headers: { 'content-type': type }, body: streamOf([toUtf8(text)]) };
 }
 
-/** An event stream in these pieces; `dies`: what it ends with instead of an end. */
-export function events(pieces: readonly Uint8Array[], dies?: unknown): EngineResponse {
-  return { status: 200, headers: { 'content-type': 'text/event-stream' }, body: streamOf(pieces, dies) };
+/** An event stream in these pieces; `dies`: what it ends with instead of an end. `cancelled` is called when nobody wants more. */
+export function events(
+  pieces: readonly Uint8Array[],
+  dies?: unknown,
+  cancelled?: () => void,
+): EngineResponse {
+  const body = streamOf(pieces, dies, cancelled);
+  return { status: 200, headers: { 'content-type': 'text/event-stream' }, body };
 }
 
-function streamOf(pieces: readonly Uint8Array[], dies?: unknown): ReadableStream<Uint8Array<ArrayBuffer>> {
+function streamOf(
+  pieces: readonly Uint8Array[],
+  dies?: unknown,
+  cancel: () => void = () => undefined,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   const left = [...pieces];
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull(controller) {
@@ -107,6 +116,7 @@ function streamOf(pieces: readonly Uint8Array[], dies?: unknown): ReadableStream
       else if (dies !== undefined) controller.error(dies);
       else controller.close();
     },
+    cancel,
   });
 }
 
