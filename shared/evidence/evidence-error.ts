@@ -10,6 +10,7 @@ export type EvidenceErrorCode =
   | 'evidence_certificate_malformed'
   | 'evidence_algorithm_unsupported'
   | 'evidence_crl_malformed'
+  | 'evidence_ocsp_malformed'
   | 'evidence_gpu_report_malformed'
   | 'evidence_nras_malformed'
   | 'evidence_hcl_malformed'
