@@ -18,6 +18,7 @@ export const USAGE = `npm start -- [options]
   --once            ask the question, show the journey, end
   --json            print one line of JSON when ready: base_url, api_key, policy, local_url (use: npm start --silent -- --json)
   --model FILE      use this GGUF file of the default model instead of fetching it
+  --encrypted-weights  encrypt a copy of the model first; the node decrypts it in memory only (see docs/weights.md)
   --isolation MODE  shared (the default), per-tenant or single-use: how many sessions one engine serves (see docs/isolation.md)
   --gpus N          give the simulated machine N GPUs, which the manifest then wants
   --fault NAME      let the simulated TEE misbehave, to see the client refuse (see docs/local.md)
@@ -33,6 +34,7 @@ export interface Arguments {
   readonly fault: SimulatedFault | SimulatedGpuFault | undefined;
   /** Simulated GPUs; a fault of theirs brings one. */
   readonly gpus: number | undefined;
+  readonly encryptedWeights: boolean;
   readonly isolation: IsolationMode;
   readonly port: number | undefined;
 }
@@ -55,6 +57,7 @@ export function readArguments(
     fault?: string;
     gpus?: string;
     isolation?: string;
+    'encrypted-weights'?: boolean;
   };
   try {
     ({ values } = parseArgs({
@@ -67,6 +70,7 @@ export function readArguments(
         fault: { type: 'string' },
         gpus: { type: 'string' },
         isolation: { type: 'string' },
+        'encrypted-weights': { type: 'boolean' },
       },
     }));
   } catch (error) {
@@ -87,6 +91,7 @@ export function readArguments(
     throw new UsageError('--isolation must be shared, per-tenant or single-use');
   return {
     once: values.once === true,
+    encryptedWeights: values['encrypted-weights'] === true,
     json: values.json === true,
     help: values.help === true,
     model: values.model,

@@ -53,6 +53,8 @@ export interface OwnerOptions {
   readonly modelPath: string;
   /** How many simulated GPUs the manifest wants; absent: none. */
   readonly gpus?: number | undefined;
+  /** The name of the secret that is the weight key; absent: the weights are not encrypted. */
+  readonly weightsKey?: string | undefined;
   /** `shared` when absent. */
   readonly isolation?: Isolation | undefined;
   readonly now: Date;
@@ -60,7 +62,7 @@ export interface OwnerOptions {
 
 /** Computes the reference values from the files on disk, exactly as an owner would from a release, and signs the manifest. */
 export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles> {
-  const { folder, platformFolder, root, model, modelPath, gpus, now } = options;
+  const { folder, platformFolder, root, model, modelPath, weightsKey, gpus, now } = options;
   const random = (octets: number) => new Uint8Array(randomBytes(octets));
   await mkdir(platformFolder, { recursive: true, mode: 0o700 });
   const [platform, measurement, gpuPlatform] = await Promise.all([
@@ -74,7 +76,12 @@ export async function writeOwnerFiles(options: OwnerOptions): Promise<OwnerFiles
   });
   const document = encodeDeployment({
     version: 1,
-    model: { id: model.id, sha256: model.sha256, bytes: model.bytes },
+    model: {
+      id: model.id,
+      sha256: model.sha256,
+      bytes: model.bytes,
+      ...(weightsKey !== undefined && { encrypted: { key: weightsKey } }),
+    },
     engine: { kind: 'node-llama-cpp', digest: digestEngine(listEngineFiles(), root) },
     sandbox: { driver: sandbox.driver, profile_digest: sandbox.profileDigest },
     isolation: options.isolation ?? 'shared',

@@ -14,13 +14,14 @@ import type { Policy } from '../../shared/verifier/policy.ts';
 import { VerificationError } from '../../shared/verifier/verification-error.ts';
 import { verifyBundle } from '../../shared/verifier/verify-bundle.ts';
 import { DIRECTORY_PATH } from '../../shared/wire/routes.ts';
+import { encryptModel, WEIGHTS_KEY_NAME } from './encrypt-model.ts';
 import { FOLDER } from './folders.ts';
 import { choosePort, tryPort } from './free-port.ts';
 import { ISOLATION_MODES, type IsolationMode } from './isolation-modes.ts';
 import { writeOwnerFiles } from './owner-files.ts';
 import type { ProcessLedger } from './process-ledger.ts';
 import { type LocalEdge, startEdge } from './start-edge.ts';
-import { type LocalNode, type SupervisedEvent, startNode } from './start-node.ts';
+import { type LocalNode, SECRET_DESCRIPTOR, type SupervisedEvent, startNode } from './start-node.ts';
 import { type TappedExchange, tapFetch } from './wire-tap.ts';
 
 const EDGE_PORT = 8787;
@@ -48,6 +49,8 @@ export interface LocalOptions {
   readonly fault: SimulatedFault | SimulatedGpuFault | undefined;
   readonly gpus: number | undefined;
   readonly isolation: IsolationMode;
+  /** Encrypt a copy of the model first, and give the node that and the key. */
+  readonly encryptedWeights: boolean;
   readonly ledger: ProcessLedger;
   readonly onEvent: (
     event: SupervisedEvent | { readonly event: 'edge_ready'; readonly origin: string },
@@ -93,6 +96,10 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
     await rm(runFolder, { recursive: true, force: true });
   };
   try {
+    const encryptedPath = join(runFolder, 'weights.sealed');
+    const weightKey = options.encryptedWeights
+      ? await encryptModel(DEFAULT_MODEL, options.modelPath, encryptedPath)
+      : undefined;
     const owner = await writeOwnerFiles({
       folder: runFolder,
       platformFolder: FOLDER.platform,
@@ -100,6 +107,7 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
       root: FOLDER.root,
       model: DEFAULT_MODEL,
       modelPath: options.modelPath,
+      weightsKey: weightKey === undefined ? undefined : WEIGHTS_KEY_NAME,
       gpus,
       isolation: ISOLATION_MODES[isolation],
       now: new Date(),
@@ -119,7 +127,8 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
       manifest: owner.manifestPath,
       policy: owner.policy,
       deployment: owner.deployment,
-      model_path: options.modelPath,
+      model_path: weightKey === undefined ? options.modelPath : encryptedPath,
+      ...(weightKey !== undefined && { secrets: { [WEIGHTS_KEY_NAME]: { fd: SECRET_DESCRIPTOR } } }),
       engine: {
         threads: defaultThreads(),
         sequences: SEQUENCES,
@@ -131,7 +140,7 @@ export async function startLocally(options: LocalOptions): Promise<LocalSystem> 
       run_folder: join(runFolder, 'node'),
     };
     await writeFile(configPath, JSON.stringify(config), { mode: 0o600 });
-    node = startNode(configPath, onEvent);
+    node = startNode(configPath, onEvent, weightKey);
     ledger.add(node.pid);
 
     const apiKey = `sk-cloister-${randomBytes(24).toString('base64url')}`;

@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { JSONWebKeySet } from 'jose';
 import type { ProbeReport } from '../../backend/engine/sandbox/sandboxed-engine.ts';
@@ -10,6 +11,12 @@ import type { VerificationCode } from '../../shared/verifier/verification-error.
 /** The events of backend/main.ts that a supervisor acts on. */
 export type SupervisedEvent =
   | { readonly event: 'attestation_service'; readonly jwks: JSONWebKeySet }
+  | {
+      readonly event: 'weights_in_memory';
+      readonly bytes: number;
+      readonly isPrivate: boolean;
+      readonly maySwap: boolean;
+    }
   | { readonly event: 'engine_loading'; readonly bytes: number; readonly total: number }
   | { readonly event: 'engine_ready'; readonly driver: string; readonly probe: ProbeReport }
   | {
@@ -44,10 +51,25 @@ export class NodeStartError extends Error {
   }
 }
 
-/** Starts `backend/main.ts` with the configuration file. Its stdin is held open: when this process dies, so does the node. */
-export function startNode(configPath: string, onEvent: (event: SupervisedEvent) => void): LocalNode {
+/** The descriptor behind which a started node finds its secret. */
+export const SECRET_DESCRIPTOR = 3;
+
+/**
+ * Starts `backend/main.ts` with the configuration file. Its stdin is held open: when this process dies, so does the node.
+ * @param secret what the node reads from `SECRET_DESCRIPTOR`, through a pipe.
+ */
+export function startNode(
+  configPath: string,
+  onEvent: (event: SupervisedEvent) => void,
+  secret?: string,
+): LocalNode {
   const main = fileURLToPath(new URL('../../backend/main.ts', import.meta.url));
-  const child = spawn(process.execPath, [main, configPath], { env: {}, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [main, configPath], {
+    env: {},
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+  });
+  // A node that ends before it has read this says why by itself.
+  (child.stdio[SECRET_DESCRIPTOR] as Writable).on('error', () => undefined).end(secret ?? '');
   const seen = new Map<string, SupervisedEvent>();
   const waiting = new Map<string, { resolve: (event: never) => void; reject: (error: Error) => void }[]>();
   let failure: NodeStartError | undefined;

@@ -49,6 +49,7 @@ async function main(): Promise<number | undefined> {
     fault: args.fault,
     gpus: args.gpus,
     isolation: args.isolation,
+    encryptedWeights: args.encryptedWeights,
     ledger,
     onEvent: showEvent,
   });
@@ -82,6 +83,13 @@ const showEvent: LocalOptions['onEvent'] = (event) => {
       break;
     case 'edge_ready':
       screen.line(`  edge in workerd on ${event.origin}; it holds nothing that can open a request`);
+      break;
+    case 'weights_in_memory':
+      screen.line(
+        `  weights decrypted into memory, ${Math.round(event.bytes / 1e6)} MB, verified; the node's disk has them encrypted`,
+      );
+      if (event.maySwap)
+        screen.line(screen.amber('  this machine swaps: the kernel may write them to a disk'));
       break;
     case 'engine_ready': {
       const { results } = event.probe;

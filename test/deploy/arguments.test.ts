@@ -12,6 +12,7 @@ describe('the command line of npm start', () => {
       help: false,
       model: undefined,
       fault: undefined,
+      encryptedWeights: false,
       isolation: 'shared',
       port: undefined,
     });
@@ -24,6 +25,10 @@ describe('the command line of npm start', () => {
       fault: 'debug',
       port: 9000,
     });
+  });
+
+  test('takes encrypted weights', () => {
+    expect(readArguments(['--encrypted-weights'], {}).encryptedWeights).toBe(true);
   });
 
   test('takes an isolation whose deployment parses', () => {

@@ -5,10 +5,11 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JSONWebKeySet } from 'jose';
+import { WEIGHTS_KEY_NAME } from '../../deploy/local/encrypt-model.ts';
 import { FOLDER } from '../../deploy/local/folders.ts';
 import { choosePort } from '../../deploy/local/free-port.ts';
 import { type OwnerFiles, writeOwnerFiles } from '../../deploy/local/owner-files.ts';
-import { type LocalNode, startNode } from '../../deploy/local/start-node.ts';
+import { type LocalNode, SECRET_DESCRIPTOR, startNode } from '../../deploy/local/start-node.ts';
 import { type Cloister, type CloisterOptions, createCloister } from '../../shared/client/create-cloister.ts';
 import type { DirectoryListing } from '../../shared/wire/directory-listing.ts';
 import { DIRECTORY_PATH } from '../../shared/wire/routes.ts';
@@ -58,21 +59,33 @@ export interface WholeSystem {
   stop(): Promise<void>;
 }
 
+/** Encrypted weights for a system, in place of the tiny model's file. */
+export interface SystemWeights {
+  readonly path: string;
+  /** Of the plaintext. */
+  readonly sha256: string;
+  readonly bytes: number;
+  /** The text of the key file, which nodes get through a pipe. */
+  readonly key: string;
+}
+
 /** What a deployment of the tiny model needs besides processes: model file, manifest, policy. */
 export async function writeTinyOwnerFiles(
   folder: string,
   now: Date,
+  weights?: SystemWeights,
 ): Promise<OwnerFiles & { modelPath: string }> {
-  const modelPath = join(folder, 'tiny.gguf');
-  writeRandomModel(modelPath);
+  const modelPath = weights?.path ?? join(folder, 'tiny.gguf');
+  if (weights === undefined) writeRandomModel(modelPath);
   const model = await readFile(modelPath);
-  const sha256 = createHash('sha256').update(model).digest('hex');
+  const sha256 = weights?.sha256 ?? createHash('sha256').update(model).digest('hex');
   const owner = await writeOwnerFiles({
     folder,
     platformFolder: TEST_PLATFORM,
     root: FOLDER.root,
-    model: { id: MODEL, sha256, bytes: model.length },
+    model: { id: MODEL, sha256, bytes: weights?.bytes ?? model.length },
     modelPath,
+    weightsKey: weights && WEIGHTS_KEY_NAME,
     now,
   });
   return { ...owner, modelPath };
@@ -80,7 +93,11 @@ export async function writeTinyOwnerFiles(
 
 /** Starts everything; resolves when every node is listed by the edge. `faults`: what a node's simulated TEE plays, by index. */
 export async function startWholeSystem(
-  options: { readonly nodes?: number; readonly faults?: readonly (string | undefined)[] } = {},
+  options: {
+    readonly nodes?: number;
+    readonly faults?: readonly (string | undefined)[];
+    readonly weights?: SystemWeights;
+  } = {},
 ): Promise<WholeSystem> {
   const folder = await mkdtemp(join(tmpdir(), 'cloister-journey-'));
   const edgeFolder = join(folder, 'edge');
@@ -90,13 +107,19 @@ export async function startWholeSystem(
     for (const each of stops.splice(0).reverse()) await each().catch(() => undefined);
   };
   try {
-    const { modelPath, ...owner } = await writeTinyOwnerFiles(folder, new Date());
+    const { modelPath, ...owner } = await writeTinyOwnerFiles(folder, new Date(), options.weights);
     const front = await RecordingProxy.start();
     stops.push(() => front.close());
     const count = options.nodes ?? 2;
     const starting: Starting[] = [];
     for (let index = 0; index < count; index++) {
-      const started = await beginNode(index, options.faults?.[index], { folder, front, owner, modelPath });
+      const started = await beginNode(index, options.faults?.[index], {
+        folder,
+        front,
+        owner,
+        modelPath,
+        weights: options.weights,
+      });
       starting.push(started);
     }
     const building = buildEdge();
@@ -154,9 +177,15 @@ interface Starting {
 async function beginNode(
   index: number,
   fault: string | undefined,
-  system: { folder: string; front: RecordingProxy; owner: OwnerFiles; modelPath: string },
+  system: {
+    folder: string;
+    front: RecordingProxy;
+    owner: OwnerFiles;
+    modelPath: string;
+    weights: SystemWeights | undefined;
+  },
 ): Promise<Starting> {
-  const { folder, front, owner, modelPath } = system;
+  const { folder, front, owner, modelPath, weights } = system;
   const hop = await RecordingProxy.start();
   const port = await choosePort(0);
   hop.targetPort = port;
@@ -178,13 +207,14 @@ async function beginNode(
     policy: owner.policy,
     deployment: owner.deployment,
     model_path: modelPath,
+    ...(weights && { secrets: { [WEIGHTS_KEY_NAME]: { fd: SECRET_DESCRIPTOR } } }),
     engine: { threads: 1, sequences: 2, context_tokens: 2048, temperature: 0, top_p: 1 },
     sandbox: 'auto',
     run_folder: runFolder,
   };
   await writeFile(configPath, JSON.stringify(config), { mode: 0o600 });
   const events: NodeLogLine[] = [];
-  const node = startNode(configPath, (event) => events.push(event));
+  const node = startNode(configPath, (event) => events.push(event), weights?.key);
   return { node, hop, port, events };
 }
 
