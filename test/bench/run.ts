@@ -1,9 +1,11 @@
 // `npm run bench [-- --json] [-- group …]`: prints every figure with a floor from the same run.
 
 import { adapterFigures } from './adapter.ts';
+import { isolationFigures } from './isolation.ts';
 import type { FigureGroup } from './measure.ts';
 import { openRequestFigures } from './open-request.ts';
 import { peerFigures } from './peers.ts';
+import { sandboxFigures } from './sandbox.ts';
 import { sealRecordFigures } from './seal-record.ts';
 import { verifierFigures } from './verifier.ts';
 import { weightsFigures } from './weights.ts';
@@ -13,6 +15,8 @@ const GROUPS: Readonly<Record<string, FigureGroup>> = {
   'seal-record': sealRecordFigures,
   peers: peerFigures,
   adapter: adapterFigures,
+  sandbox: sandboxFigures,
+  isolation: isolationFigures,
   verifier: verifierFigures,
   weights: weightsFigures,
 };
