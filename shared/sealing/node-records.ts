@@ -1,7 +1,7 @@
-// Records over Node's own AES-GCM where the runtime hands it out: at once, and not by way of another thread as WebCrypto's.
+// An answer's keys and records over Node's own HMAC and AES-GCM where the runtime hands them out: at once, not by way of another thread.
 
-import type { Bytes } from '../bytes/concat.ts';
-import type { RecordKey } from './provider.ts';
+import { type Bytes, concat } from '../bytes/concat.ts';
+import type { RecordKey, SealingProvider } from './provider.ts';
 import { SealingError } from './sealing-error.ts';
 import { AEAD_ID, aeadSizes } from './suite.ts';
 
@@ -13,9 +13,15 @@ interface NodeCipher {
   setAuthTag(tag: Uint8Array): unknown;
 }
 
+interface NodeMac {
+  update(data: Uint8Array): NodeMac;
+  digest(): Uint8Array;
+}
+
 /** What is used of `node:crypto`. */
 interface NodeCrypto {
   createSecretKey(key: Uint8Array): object;
+  createHmac(hash: 'sha256', key: object): NodeMac;
   createCipheriv(
     name: string,
     key: object,
@@ -30,15 +36,35 @@ interface NodeCrypto {
   ): NodeCipher;
 }
 
-let found: NodeCrypto | 'none' | undefined;
+/** The part of a provider that an answer needs. */
+type AnswerProvider = Pick<SealingProvider, 'extract' | 'expand' | 'importRecordKey'>;
+
+let found: AnswerProvider | 'none' | undefined;
 
 /**
- * An AEAD key of the profile whose records are answered at once, or undefined where this runtime has no `node:crypto` that does AES-GCM. Asked for
- * by `process.getBuiltinModule` (Node 20.16, 22.3) and not by an import, so that no bundle for a browser meets one.
+ * What answers at once, or undefined where this runtime has no `node:crypto` that does AES-GCM. Asked for by
+ * `process.getBuiltinModule` (Node 20.16, 22.3) and not by an import, so that no bundle for a browser meets one.
  */
-export function nodeRecordKey(aeadId: number, key: Uint8Array): RecordKey | undefined {
-  found ??= findNodeCrypto() ?? 'none';
-  return found === 'none' ? undefined : new NodeRecordKey(found, aeadId, key);
+export function nodeRecords(): AnswerProvider | undefined {
+  if (found === undefined) {
+    const node = findNodeCrypto();
+    found = node === undefined ? 'none' : answerProvider(node);
+  }
+  return found === 'none' ? undefined : found;
+}
+
+function answerProvider(node: NodeCrypto): AnswerProvider {
+  const hmac = (key: Bytes, data: Bytes): Bytes =>
+    new Uint8Array(node.createHmac('sha256', node.createSecretKey(key)).update(data).digest());
+  return {
+    extract: hmac,
+    expand(prk, info, octets) {
+      // One block is enough: the longest output of the profile is a key of 32 octets.
+      if (octets > 32) throw new RangeError('HKDF-Expand of more than one block');
+      return hmac(prk, concat(info, Uint8Array.of(1))).slice(0, octets);
+    },
+    importRecordKey: (aeadId, key) => new NodeRecordKey(node, aeadId, key),
+  };
 }
 
 function findNodeCrypto(): NodeCrypto | undefined {

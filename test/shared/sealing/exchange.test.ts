@@ -58,9 +58,11 @@ describe('providers', () => {
     const nonce = new Uint8Array(12).fill(6);
     const [node, web] = [nodeCryptoProvider, webCryptoProvider];
     // Here that is node:crypto's records, which answer at once.
-    expect(await localProvider.importRecordKey(2, secret)).not.toBeInstanceOf(Promise);
+    expect(localProvider.importRecordKey(2, secret)).not.toBeInstanceOf(Promise);
     expect(await web.extract(nonce, secret)).toEqual(await node.extract(nonce, secret));
     expect(await web.expand(secret, nonce, 20)).toEqual(await node.expand(secret, nonce, 20));
+    expect(localProvider.extract(nonce, secret)).toEqual(node.extract(nonce, secret));
+    expect(localProvider.expand(secret, nonce, 20)).toEqual(node.expand(secret, nonce, 20));
     for (const aeadId of [1, 2]) {
       const raw = secret.slice(0, 16 * aeadId);
       const [a, b] = [await node.importRecordKey(aeadId, raw), await web.importRecordKey(aeadId, raw)];
