@@ -19,6 +19,7 @@ import { GenerationMemory } from './adapter/generation-memory.ts';
 import { ReplayMemory } from './adapter/replay-memory.ts';
 import { admitGpus } from './attestation-service/admit-gpus.ts';
 import { createAttestationService } from './attestation-service/appraise.ts';
+import { vendorEndorsements } from './attestation-service/collateral/vendor-endorsements.ts';
 import { closeServer } from './close-server.ts';
 import { digestEngine } from './engine/digest-engine.ts';
 import { listEngineFiles } from './engine/engine-files.ts';
@@ -67,7 +68,15 @@ async function main(): Promise<void> {
   const config = parseNodeConfig(await readFile(configPath, 'utf8'));
   await mkdir(config.run_folder, { recursive: true, mode: 0o700 });
 
-  const { tee, devices } = await openTee(config.tee, { now: now(), random });
+  const endorsements =
+    config.collateral &&
+    vendorEndorsements({
+      fetch,
+      now,
+      sleep: (milliseconds) => new Promise<void>((resolve) => void setTimeout(resolve, milliseconds)),
+      folder: config.collateral.cache_folder,
+    });
+  const { tee, devices } = await openTee(config.tee, { now: now(), random, endorsements });
 
   const receiptKey = generateReceiptKey();
   const policy = parsePolicy(config.policy);

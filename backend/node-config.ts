@@ -43,6 +43,8 @@ const schema = v.strictObject({
       gpus: v.optional(v.literal('nvidia')),
     }),
   ]),
+  /** Ask AMD and Intel for certificates, lists and collateral, and keep them here. Absent: the endorsements folder has them. */
+  collateral: v.optional(v.strictObject({ cache_folder: folder })),
   manifest: folder,
   /** The policy by which the attestation service beside this node appraises (shared/verifier/policy.ts). */
   policy: v.unknown(),

@@ -37,7 +37,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'backend/engine/weights': [...BELOW_THE_EDGE, 'shared/weights'],
   'backend/engine': [...SHARED, 'backend/engine/sandbox', 'backend/engine/weights'],
   'backend/adapter': [...SHARED, 'backend/keys', 'backend/engine', 'backend/node-event.ts'],
-  'backend/attestation-service': [...SHARED, 'backend/keys', 'backend/node-event.ts'],
+  'backend/attestation-service': [...SHARED, 'backend/keys', 'backend/tee', 'backend/node-event.ts'],
   'backend/enrolment': [
     ...SHARED,
     'backend/attestation-service',
