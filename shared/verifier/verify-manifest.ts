@@ -186,9 +186,9 @@ function follows(
   if (current.manifest.service !== remembered.manifest.service) return refuse('policy_manifest_service');
   if (serial < seen) return refuse('policy_manifest_rollback');
   if (current.digest === remembered.digest) return { result: 'pass', expected, actual };
-  if (serial === seen) return refuse('policy_manifest_forked');
   if (remembered.manifest.owners.length === 0) return refuse('policy_manifest_immutable');
 
+  // The chain ends with the manifest itself: another one of the same version is a fork, too.
   const at = chain.findIndex(({ manifest }) => manifest.serial === seen);
   if (at >= 0)
     return chain[at]?.digest === remembered.digest
