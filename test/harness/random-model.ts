@@ -19,6 +19,18 @@ const CHAT_ML =
   "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
+/** ChatML with tools, in the way that most models of its family write calls. */
+export const CHAT_ML_WITH_TOOLS =
+  "{% if tools %}{{ '<|im_start|>system\\nYou may call:\\n<tools>\\n' }}{% for tool in tools %}{{ (tool | tojson) + '\\n' }}{% endfor %}" +
+  '{{ \'</tools>\\nTo call, write:\\n<tool_call>\\n{"name": NAME, "arguments": ARGUMENTS}\\n</tool_call><|im_end|>\\n\' }}{% endif %}' +
+  "{% for message in messages %}{% if message['role'] == 'tool' %}" +
+  "{{ '<|im_start|>user\\n<tool_response>\\n' + message['content'] + '\\n</tool_response><|im_end|>\\n' }}" +
+  "{% else %}{{ '<|im_start|>' + message['role'] + '\\n' }}{% if message['content'] %}{{ message['content'] }}{% endif %}" +
+  "{% if message['tool_calls'] %}{% for call in message['tool_calls'] %}" +
+  "{{ '\\n<tool_call>\\n{\"name\": \"' + call['function']['name'] + '\", \"arguments\": ' }}" +
+  "{{ (call['function']['arguments'] | tojson) + '}\\n</tool_call>' }}{% endfor %}{% endif %}" +
+  "{{ '<|im_end|>\\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
 interface Token {
   readonly text: string;
   readonly type: number;
@@ -37,15 +49,15 @@ const END_OF_TURN = 4;
 const SILENT_TOKENS = SPECIAL.length + 256;
 
 /** Writes the model to `path`. It speaks nonsense made of words `w261`, `w262`, … and knows ChatML. */
-export function writeRandomModel(path: string, seed = 1): void {
-  writeFileSync(path, makeRandomModel(seed));
+export function writeRandomModel(path: string, seed = 1, chatTemplate = CHAT_ML): void {
+  writeFileSync(path, makeRandomModel(seed, chatTemplate));
 }
 
 /** The octets of the GGUF file. */
-export function makeRandomModel(seed = 1): Uint8Array {
+export function makeRandomModel(seed = 1, chatTemplate = CHAT_ML): Uint8Array {
   const random = mulberry32(seed);
   const tensors = listTensors(random);
-  const metadata = makeMetadata();
+  const metadata = makeMetadata(chatTemplate);
   const header = new Writer();
   header.raw(Buffer.from('GGUF'));
   header.uint32(3);
@@ -125,7 +137,7 @@ interface Entry {
   readonly write: (to: Writer) => void;
 }
 
-function makeMetadata(): Entry[] {
+function makeMetadata(chatTemplate: string): Entry[] {
   const tokens = listTokens();
   const uint32 = (key: string, value: number): Entry => ({
     key,
@@ -178,7 +190,7 @@ function makeMetadata(): Entry[] {
     uint32('llama.vocab_size', VOCABULARY),
     float32('llama.attention.layer_norm_rms_epsilon', 1e-5),
     string('tokenizer.ggml.model', 'llama'),
-    string('tokenizer.chat_template', CHAT_ML),
+    string('tokenizer.chat_template', chatTemplate),
     list('tokenizer.ggml.tokens', VALUE.string, (to, { text }) => to.string(text)),
     list('tokenizer.ggml.scores', VALUE.float32, (to) => to.float32(0)),
     list('tokenizer.ggml.token_type', VALUE.int32, (to, { type }) => to.uint32(type)),

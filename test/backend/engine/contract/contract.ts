@@ -247,10 +247,10 @@ export const CONTRACT: Readonly<Record<Feature, ContractCase>> = {
   },
 
   async n(engine) {
-    const { choices, usage } = await chat(engine, { n: 3, temperature: 1, seed: 5, max_tokens: 16 });
-    expect(choices.map(({ index }) => index).sort()).toEqual([0, 1, 2]);
-    expect(new Set(choices.map(({ message }) => message.content)).size).toBe(3);
-    expect(usage.completion_tokens).toBe(48);
+    const { choices, usage } = await chat(engine, { n: 2, temperature: 1, seed: 5, max_tokens: 16 });
+    expect(choices.map(({ index }) => index).sort()).toEqual([0, 1]);
+    expect(new Set(choices.map(({ message }) => message.content)).size).toBe(2);
+    expect(usage.completion_tokens).toBe(32);
     const chunks = await stream(engine, { n: 2 });
     const greedy = await say(engine);
     expect([joinChunks(chunks, 0).content, joinChunks(chunks, 1).content]).toEqual([greedy, greedy]);

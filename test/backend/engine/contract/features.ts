@@ -42,5 +42,20 @@ export const ENGINE_SUPPORT: Readonly<
   >
 > = {
   'node-llama-cpp': {},
-  'llama-server': {},
+  'llama-server': {
+    embeddings: [
+      'refused',
+      '501: a server with `--embeddings` answers nothing else, so it takes a second one',
+    ],
+    n: ['other', 'at most as many as requests at once; `usage` counts one choice'],
+    'tool choice required': [
+      'other',
+      'not enforced: a template without tools drops them, with one text may come before the call',
+    ],
+    'tool choice named': ['other', 'as `required`'],
+    'streamed tools': ['other', 'as `required`'],
+    'completion logprobs': ['other', 'in the shape of chat completions'],
+    echo: ['other', 'ignored'],
+    refusals: ['other', 'a body that is no JSON is a 500; the adapter refuses it before'],
+  },
 };

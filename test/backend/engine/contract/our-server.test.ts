@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import { writeRandomModel } from '../../../harness/random-model.ts';
+import { CHAT_ML_WITH_TOOLS, writeRandomModel } from '../../../harness/random-model.ts';
 import { type RunningServer, runLlamaServer } from '../run-llama-server.ts';
 import { runContract } from './run-contract.ts';
 
@@ -14,7 +14,7 @@ let server: RunningServer;
 
 beforeAll(async () => {
   const path = join(folder, 'tiny.gguf');
-  writeRandomModel(path);
+  writeRandomModel(path, 1, CHAT_ML_WITH_TOOLS);
   server = await runLlamaServer([
     ...['--model', path, '--model-id', 'tiny', '--threads', '1'],
     ...['--sequences', '2', '--context', String(contextTokens)],
