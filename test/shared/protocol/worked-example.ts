@@ -16,6 +16,7 @@ import { sealRequest } from '../../../shared/sealing/seal-request.ts';
 import { X25519_SUITE } from '../../../shared/sealing/suite.ts';
 import { MEDIA_TYPE } from '../../../shared/wire/media-types.ts';
 import { knownKeyProvider } from '../sealing/harness/known-keys.ts';
+import { computeManifestExample } from './manifest-example.ts';
 
 const counting = (octets: number, from: number): Bytes =>
   Uint8Array.from({ length: octets }, (_, i) => (from + i) & 0xff);
@@ -113,6 +114,7 @@ export async function computeWorkedExample(): Promise<readonly Block[]> {
     { name: 'response nonce', octets: nonce },
     { name: 'binary response', octets: concat(...pieces) },
     { name: 'encapsulated response', octets: concat(...chunks) },
+    ...(await computeManifestExample(counting)),
   ];
 }
 
