@@ -6,8 +6,9 @@ import { NONCE_OCTETS } from '../evidence/freshness-proof.ts';
 import { chooseKeyConfig, type KeyConfig, parseKeyConfigList } from '../sealing/key-config.ts';
 import type { Suite } from '../sealing/suite.ts';
 import type { Policy } from '../verifier/policy.ts';
+import { rememberSignatures } from '../verifier/remember-signatures.ts';
 import { VerificationError } from '../verifier/verification-error.ts';
-import type { VerifierCrypto } from '../verifier/verifier-crypto.ts';
+import { type VerifierCrypto, webCrypto } from '../verifier/verifier-crypto.ts';
 import type { AttestedKey, Step } from '../verifier/verify-bundle.ts';
 import { BlobStore } from './blob-store.ts';
 import { CloisterError } from './cloister-error.ts';
@@ -60,10 +61,13 @@ export class VerifiedSession {
   /** Route → when it may be chosen again, in milliseconds since the epoch. */
   readonly #avoided = new Map<string, number>();
   readonly #blobs = new BlobStore();
+  /** Chains and lists come back with every verification; what held once holds. */
+  readonly #crypto: VerifierCrypto;
   readonly #relocating = new Map<string, Promise<VerifiedNode>>();
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#crypto = rememberSignatures(options.verifierCrypto ?? webCrypto);
   }
 
   /** The verified node, if there is one and it is fresh. */
@@ -174,8 +178,7 @@ export class VerifiedSession {
   }
 
   async #verifyOne(node: string): Promise<VerifiedNode> {
-    const { origin, fetchEdge, policy, now, verifierCrypto, memory, onManifestChange, freshness } =
-      this.#options;
+    const { origin, fetchEdge, policy, now, memory, onManifestChange, freshness } = this.#options;
     const nonce = freshness === 'nonce' ? crypto.getRandomValues(new Uint8Array(NONCE_OCTETS)) : undefined;
     const directory = { origin, fetchEdge, blobs: this.#blobs };
     const bundle = nonce
@@ -187,7 +190,7 @@ export class VerifiedSession {
       policy,
       {
         now: verifiedAt,
-        ...(verifierCrypto && { crypto: verifierCrypto }),
+        crypto: this.#crypto,
         ...(nonce && { freshness: { kind: 'nonce', nonce } }),
       },
       { memory, origin, onManifestChange },

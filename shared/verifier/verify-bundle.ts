@@ -9,6 +9,7 @@ import { type Deployment, parseDeployment } from '../manifest/deployment.ts';
 import { manifestExpiry } from '../manifest/manifest.ts';
 import { findDeployment, judgeNode } from './judge-node.ts';
 import { type Policy, parsePolicy } from './policy.ts';
+import { rememberSignatures } from './remember-signatures.ts';
 import { PINNED_ROOTS } from './roots/amd.ts';
 import type { VendorRoots } from './roots/vendor-roots.ts';
 import { type Step, StepLog, StoppedVerification } from './step.ts';
@@ -201,7 +202,8 @@ async function findAll(
       policy: trusted,
       now,
       roots: context.roots ?? PINNED_ROOTS,
-      crypto: context.crypto ?? webCrypto,
+      // Node and service, or a node and its siblings, show the same chain.
+      crypto: rememberSignatures(context.crypto ?? webCrypto),
       nrasKeys: context.nrasKeys && concat(context.nrasKeys),
       gpuCertificateStatus: context.gpuCertificateStatus,
     };

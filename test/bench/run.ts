@@ -8,6 +8,7 @@ import { peerFigures } from './peers.ts';
 import { sandboxFigures } from './sandbox.ts';
 import { sealRecordFigures } from './seal-record.ts';
 import { verifierFigures } from './verifier.ts';
+import { verifyFleetFigures } from './verify-fleet.ts';
 import { weightsFigures } from './weights.ts';
 
 const GROUPS: Readonly<Record<string, FigureGroup>> = {
@@ -18,6 +19,7 @@ const GROUPS: Readonly<Record<string, FigureGroup>> = {
   sandbox: sandboxFigures,
   isolation: isolationFigures,
   verifier: verifierFigures,
+  'verify-fleet': verifyFleetFigures,
   weights: weightsFigures,
 };
 

@@ -67,6 +67,8 @@ export const keyList: Bytes = Uint8Array.from([0, 5, 1, 0x64, 0x7a, 9, 9, 0, 5, 
 
 /** What a test wants to be different. */
 export interface Changes {
+  /** Another chip. */
+  readonly platform?: SimulatedPlatform;
   readonly fault?: SimulatedFault;
   readonly manifest?: Partial<Manifest>;
   readonly manifestOctets?: Bytes;
@@ -84,7 +86,7 @@ export interface Changes {
 export async function simulatedNode(
   changes: Changes = {},
 ): Promise<{ bundle: Bytes; parts: AttestationBundle; policy: Policy; manifest: Manifest }> {
-  const platform = await testPlatform();
+  const platform = changes.platform ?? (await testPlatform());
   const document = encodeDeployment(deployment);
   const manifest: Manifest = {
     version: 1,
