@@ -9,6 +9,10 @@ export const REQUEST_LIMIT = {
   bodyBytes: 8 * MIB,
   /** Objects and arrays inside one another, in the whole body. */
   jsonDepth: 64,
+  /** Strings, numbers, literals, objects and arrays in the whole body, member names not counted. */
+  jsonValues: 500_000,
+  /** Numbers that are longer than 15 characters or have an exponent, where a request is translated and has to keep them. */
+  wideNumbers: 10_000,
   /** Tokens that may be asked for: `max_tokens`, `max_completion_tokens`, `max_output_tokens`. The engine's context may be smaller. */
   outputTokens: 131_072,
   /** Choices: `n`. */

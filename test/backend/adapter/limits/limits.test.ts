@@ -119,6 +119,25 @@ describe('a limit', () => {
     }
   });
 
+  test('of the body is in values, too', () => {
+    const values = (count: number) => `{"a":[${'1,'.repeat(count - 3)}1]}`;
+    expect(refusalOf(() => translate(CHAT, values(L.jsonValues)))).toBeUndefined();
+    expect(refusalOf(() => translate(CHAT, values(L.jsonValues + 1)))).toEqual({
+      code: 'limit_exceeded',
+      param: 'body',
+    });
+  });
+
+  test('of long numbers is where they have to be kept, and nowhere else', () => {
+    const wide = (count: number) =>
+      `{"max_tokens":1,"messages":[{"role":"user","content":"x"}],"a":[${'1e9,'.repeat(count - 1)}1e9]}`;
+    expect(refusalOf(() => translate(MESSAGES, wide(L.wideNumbers)))).toBeUndefined();
+    expect(refusalOf(() => translate(MESSAGES, wide(L.wideNumbers + 1)))).toMatchObject({
+      code: 'limit_exceeded',
+    });
+    expect(refusalOf(() => translate(CHAT, wide(L.wideNumbers + 1)))).toBeUndefined();
+  });
+
   test('of the body is in octets and in depth', () => {
     const padded = (octets: number) => `{"a":"${'x'.repeat(octets - 8)}"}`;
     expect(refusalOf(() => translate(CHAT, padded(L.bodyBytes)))).toBeUndefined();
