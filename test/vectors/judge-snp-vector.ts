@@ -1,6 +1,5 @@
 // Judges captured SEV-SNP reports and AMD's captured revocation lists.
 
-import { simulatedReferenceValue } from '../../backend/tee/simulated/reference-value.ts';
 import type { Bytes } from '../../shared/bytes/concat.ts';
 import { equalBytes } from '../../shared/bytes/equal.ts';
 import { toHex } from '../../shared/bytes/hex.ts';
@@ -16,6 +15,7 @@ import { type VerifierCrypto, webCrypto } from '../../shared/verifier/verifier-c
 import { verifySnpChain } from '../../shared/verifier/verify-snp-chain.ts';
 import { verifySnpReport } from '../../shared/verifier/verify-snp-report.ts';
 import { verifySnpRevocation } from '../../shared/verifier/verify-snp-revocation.ts';
+import { vectorSnpPolicy } from './snp-policy.ts';
 import { type Anchor, anchorsOf, readAnchorFiles } from './trust-anchors.ts';
 import type { Check, ExpectedOutcome, Judge, Vector } from './vector.ts';
 
@@ -137,7 +137,7 @@ async function verify(
     if (!issuers) return refused;
     const chain = await verifySnpChain(log, { leaf, ...issuers }, trust, at, crypto);
     const genuine = await verifySnpReport(log, report, chain, crypto);
-    const wanted = simulatedReferenceValue([toHex(genuine.report.measurement)]);
+    const wanted = vectorSnpPolicy(toHex(genuine.report.measurement));
     judgeSnp(log, { ...genuine, chain }, wanted, true);
   } catch (error) {
     if (error instanceof StoppedVerification || error instanceof EvidenceError) return refused;

@@ -3,7 +3,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { toBase64url } from '../../shared/bytes/base64url.ts';
 import type { Bytes } from '../../shared/bytes/concat.ts';
+import type { FolderData } from '../runtimes/vectors-suite.ts';
+import { makeVectorFolder } from './vector-folder.ts';
 
 /** What a verification must find at one time. */
 export interface ExpectedOutcome {
@@ -55,18 +58,33 @@ export function vectorFolderPath(): string | undefined {
 
 /** Reads a folder's list; its files are read when they are asked for. */
 export function openVectorFolder(path: string): VectorFolder {
-  const read = (file: string): Bytes => new Uint8Array(readFileSync(join(path, file)));
+  return makeVectorFolder(readEntries(path), (file) => readOctets(path, file));
+}
+
+/** All of a folder as data, for a runtime that has no files. */
+export function readFolderData(path: string): FolderData {
+  const entries = readEntries(path);
+  const paths = new Set(
+    entries.flatMap(({ files, expected }) => [...files.map((file) => file.path), ...chainOf(expected)]),
+  );
+  return {
+    entries,
+    files: Object.fromEntries([...paths].map((file) => [file, toBase64url(readOctets(path, file))])),
+  };
+}
+
+// An expectation may name the certificates above a leaf.
+function chainOf({ chain }: VectorEntry['expected']): readonly string[] {
+  return Array.isArray(chain) ? chain.filter((file) => typeof file === 'string') : [];
+}
+
+function readOctets(path: string, file: string): Bytes {
+  return new Uint8Array(readFileSync(join(path, file)));
+}
+
+function readEntries(path: string): readonly VectorEntry[] {
   const list = JSON.parse(readFileSync(join(path, 'manifest.json'), 'utf8')) as {
     readonly vectors: readonly VectorEntry[];
   };
-  const vectors: Vector[] = [];
-  const folder: VectorFolder = { vectors, read };
-  for (const entry of list.vectors) {
-    const file = (role: string): Bytes | undefined => {
-      const found = entry.files.find((candidate) => candidate.role === role);
-      return found && read(found.path);
-    };
-    vectors.push({ ...entry, file, folder });
-  }
-  return folder;
+  return list.vectors;
 }
