@@ -21,8 +21,7 @@ import { admitGpus } from './attestation-service/admit-gpus.ts';
 import { createAttestationService } from './attestation-service/appraise.ts';
 import { vendorEndorsements } from './attestation-service/collateral/vendor-endorsements.ts';
 import { closeServer } from './close-server.ts';
-import { digestEngine } from './engine/digest-engine.ts';
-import { listEngineFiles } from './engine/engine-files.ts';
+import { chooseEngine } from './engine/choose-engine.ts';
 import { enginesOf, serveIsolated } from './engine/isolation/serve-isolated.ts';
 import { startEngine } from './engine/start-engine.ts';
 import { processClock } from './engine/supervisor/clock.ts';
@@ -41,7 +40,7 @@ import { nodeScheduler } from './enrolment/scheduler.ts';
 import { ManifestInForce } from './follow-manifest.ts';
 import { nodeCryptoProvider } from './keys/node-crypto-provider.ts';
 import { generateReceiptKey } from './keys/receipt-key.ts';
-import { type NodeConfig, parseNodeConfig } from './node-config.ts';
+import { enginePrograms, type NodeConfig, parseNodeConfig } from './node-config.ts';
 import type { LogEvent } from './node-event.ts';
 import { refuseTamperedEnvironment } from './refuse-tampered-environment.ts';
 import { openTee } from './tee/open-tee.ts';
@@ -90,8 +89,15 @@ async function main(): Promise<void> {
   const deployment = parseDeployment(inForce.current.deployment);
   checkSurface(deployment);
 
-  const engineDigest = digestEngine(listEngineFiles(), config.tee.measured_folder);
-  if (engineDigest !== deployment.engine.digest)
+  const width = {
+    threads: config.engine.threads,
+    sequences: config.engine.sequences,
+    contextTokens: config.engine.context_tokens,
+    sampling: { temperature: config.engine.temperature, topP: config.engine.top_p },
+  };
+  const programs = enginePrograms(config);
+  const chosen = chooseEngine(deployment.engine.kind, programs, width, config.tee.measured_folder);
+  if (chosen.digest !== deployment.engine.digest)
     throw new Error('the engine here is not the one that the deployment names');
 
   if (devices?.setReady) {
@@ -103,16 +109,15 @@ async function main(): Promise<void> {
 
   const modelPath = await bringWeights(deployment.model, config);
 
+  const model = { id: deployment.model.id, path: modelPath, sha256: deployment.model.sha256 };
   const logEngine: LogEngineEvent = tell;
   const engine = await serveIsolated(deployment.isolation, {
     start: startFreshIn(config.run_folder, (place) =>
       startEngine({
         driver: config.sandbox,
-        model: { id: deployment.model.id, path: modelPath, sha256: deployment.model.sha256 },
-        threads: config.engine.threads,
-        sequences: config.engine.sequences,
-        contextTokens: config.engine.context_tokens,
-        sampling: { temperature: config.engine.temperature, topP: config.engine.top_p },
+        model,
+        ...width,
+        ...chosen.foreign(model, place.runFolder),
         ...place,
         random,
         onProgress: countLoaded(deployment.model.bytes, logEngine),

@@ -1,6 +1,7 @@
 // The node's configuration: one JSON file, strict, every problem reported at once.
 
 import * as v from 'valibot';
+import type { EnginePrograms } from './engine/choose-engine.ts';
 
 const origin = v.pipe(
   v.string(),
@@ -8,6 +9,10 @@ const origin = v.pipe(
   v.check((text) => new URL(text).origin === text, 'an origin: scheme, host and port, without a path'),
 );
 const folder = v.pipe(v.string(), v.startsWith('/', 'an absolute path'));
+const checkedFile = v.strictObject({
+  path: folder,
+  sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits')),
+});
 const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 const schema = v.strictObject({
@@ -72,6 +77,20 @@ const schema = v.strictObject({
     /** Sampling where a request names none. */
     temperature: v.pipe(v.number(), v.minValue(0), v.maxValue(2)),
     top_p: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+    /** Where the deployment's engine is `llama-server`: its program and the libraries that no sandbox has of itself. */
+    llama_server: v.optional(v.strictObject({ binary: checkedFile, libraries: v.array(checkedFile) })),
+    /** Where it is `vllm`; see backend/engine/vllm/vllm.ts. */
+    vllm: v.optional(
+      v.strictObject({
+        python: folder,
+        image: v.array(checkedFile),
+        library_path: v.array(folder),
+        gpu: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15)),
+        gpu_memory: v.pipe(v.number(), v.gtValue(0), v.maxValue(1)),
+        tool_call_parser: v.optional(v.pipe(v.string(), v.regex(/^[a-z0-9_]{1,64}$/))),
+        prefix_cache: v.boolean(),
+      }),
+    ),
   }),
   /** False: answers leave as long and as soon as the engine gives them (docs/length-hiding.md). Absent: padded. */
   length_hiding: v.optional(v.boolean()),
@@ -107,4 +126,20 @@ export function parseNodeConfig(text: string): NodeConfig {
   throw new NodeConfigError(
     result.issues.map((issue) => `${v.getDotPath(issue) ?? '(top)'}: ${issue.message}`),
   );
+}
+
+/** Programs of other engines that a configuration names, in the engine's own words. */
+export function enginePrograms({ engine: { llama_server: llamaServer, vllm } }: NodeConfig): EnginePrograms {
+  if (vllm === undefined) return { llamaServer };
+  const { library_path, gpu_memory, prefix_cache, tool_call_parser, ...same } = vllm;
+  return {
+    llamaServer,
+    vllm: {
+      ...same,
+      libraryPath: library_path,
+      gpuMemory: gpu_memory,
+      prefixCache: prefix_cache,
+      ...(tool_call_parser !== undefined && { toolCallParser: tool_call_parser }),
+    },
+  };
 }

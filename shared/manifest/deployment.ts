@@ -29,7 +29,8 @@ export interface Deployment {
     };
   };
   readonly engine: {
-    readonly kind: 'node-llama-cpp';
+    /** docs/engines.md compares them. */
+    readonly kind: 'node-llama-cpp' | 'llama-server' | 'vllm';
     /** SHA-256 over what the engine consists of, lower-case hex. */
     readonly digest: string;
   };
@@ -59,7 +60,10 @@ const shape: Shape<Deployment> = object<Deployment>({
     },
     ['encrypted'],
   ),
-  engine: object<Deployment['engine']>({ kind: oneOf('node-llama-cpp'), digest: hexText(32) }),
+  engine: object<Deployment['engine']>({
+    kind: oneOf('node-llama-cpp', 'llama-server', 'vllm'),
+    digest: hexText(32),
+  }),
   sandbox: object<Deployment['sandbox']>({
     driver: oneOf('bubblewrap', 'gvisor', 'landlock', 'none'),
     profile_digest: hexText(32),
