@@ -59,6 +59,9 @@ export function takeHeldChunk(reader: OctetReader): SealedChunk | undefined {
  */
 export async function readChunk(reader: OctetReader, direction: Direction): Promise<SealedChunk> {
   const truncated = () => new SealingError(`${direction}_truncated`);
+  // Most deliveries begin with a chunk and have all of it.
+  const whole = (await reader.hold()) ? takeHeldChunk(reader) : undefined;
+  if (whole !== undefined) return whole;
   const first = (await reader.exactly(1))?.[0];
   if (first === undefined) throw truncated();
   const octets = varintLength(first);

@@ -36,6 +36,11 @@ export class OctetReader {
     return this.#held.subarray(this.#at);
   }
 
+  /** Waits until something is held; false at the end of the stream. */
+  async hold(): Promise<boolean> {
+    return this.#at < this.#held.length || this.#fill();
+  }
+
   /** At least one and at most `max` octets, as soon as there are any; undefined at the end of the stream. */
   async some(max: number): Promise<Bytes | undefined> {
     if (this.#at === this.#held.length && !(await this.#fill())) return undefined;

@@ -77,9 +77,9 @@ export class ResponseRecords {
   #nonce(): Bytes {
     if (this.#next >= this.#maxChunks) throw new SealingError('chunk_limit');
     const nonce = this.#baseNonce.slice();
-    const view = new DataView(nonce.buffer);
-    const low = nonce.length - 4;
-    view.setUint32(low, (view.getUint32(low) ^ this.#next++) >>> 0);
+    let at = nonce.length;
+    for (let rest = this.#next++; rest > 0; rest = Math.floor(rest / 256))
+      nonce[--at] = (this.#baseNonce[at] as number) ^ (rest % 256);
     return nonce;
   }
 }
