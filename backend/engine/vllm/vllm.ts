@@ -33,7 +33,7 @@ export interface VllmSetup {
 
 const GIB = 1024 ** 3;
 // CUDA reserves address space and pins memory by the size of the weights
-const LIMITS: SandboxLimits = { memoryBytes: 256 * GIB, processes: 4096, openFiles: 65_536 };
+const LIMITS: SandboxLimits = { memoryBytes: 256 * GIB, processes: 4096, openFiles: 16_384 };
 const LABEL = 'cloister vllm v1';
 
 /**
