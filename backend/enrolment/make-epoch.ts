@@ -9,13 +9,19 @@ import { manifestDigest } from '../../shared/manifest/manifest.ts';
 import { type GatewayKey, generateGatewayKey } from '../../shared/sealing/gateway-key.ts';
 import { encodeKeyConfigList } from '../../shared/sealing/key-config.ts';
 import type { SealingProvider } from '../../shared/sealing/provider.ts';
-import { HYBRID_SUITE, X25519_SUITE } from '../../shared/sealing/suite.ts';
+import { HYBRID_AES128_SUITE, HYBRID_SUITE, X25519_SUITE } from '../../shared/sealing/suite.ts';
 import type { DeviceDriver, TeeDriver } from '../tee/tee-driver.ts';
 import { vouchForCore } from './vouch-for-core.ts';
 
 const FRESHNESS_OCTETS = 32;
 /** A client's clock may be this far behind the node's before a fresh core looks not yet valid. */
 const BACKDATE_SECONDS = 60;
+
+/**
+ * The suites of each key, best first. AES-128-GCM stands beside AES-256-GCM because stock clients that know X-Wing may know no other: the Rust
+ * crate `ohttp` 0.8 ends the process over a configuration without it. Ours takes the first.
+ */
+const OFFERED = [[HYBRID_SUITE, HYBRID_AES128_SUITE], [X25519_SUITE]] as const;
 
 /** One epoch of this node: from `startedAt` it is offered, at `notAfter` it is stale, then its keys are erased. */
 export interface Epoch {
@@ -67,10 +73,10 @@ export async function makeEpoch(
   const { tee, devices, provider, random, now, lifeSeconds } = options;
   const used = new Set(options.usedKeyIds);
   const keys: GatewayKey[] = [];
-  for (const suite of [HYBRID_SUITE, X25519_SUITE]) {
+  for (const suites of OFFERED) {
     const keyId = freshKeyId(used, random);
     used.add(keyId);
-    keys.push(await generateGatewayKey({ keyId, suites: [suite], provider }));
+    keys.push(await generateGatewayKey({ keyId, suites, provider }));
   }
   const keyList = encodeKeyConfigList(keys.map((key) => key.config));
   const notBefore = new Date(now.getTime() - BACKDATE_SECONDS * 1000);
