@@ -17,6 +17,7 @@ import { X25519_SUITE } from '../../../shared/sealing/suite.ts';
 import { MEDIA_TYPE } from '../../../shared/wire/media-types.ts';
 import { knownKeyProvider } from '../sealing/harness/known-keys.ts';
 import { computeManifestExample } from './manifest-example.ts';
+import { computeResultExample } from './result-example.ts';
 
 const counting = (octets: number, from: number): Bytes =>
   Uint8Array.from({ length: octets }, (_, i) => (from + i) & 0xff);
@@ -114,6 +115,7 @@ export async function computeWorkedExample(): Promise<readonly Block[]> {
     { name: 'response nonce', octets: nonce },
     { name: 'binary response', octets: concat(...pieces) },
     { name: 'encapsulated response', octets: concat(...chunks) },
+    ...(await computeResultExample({ coreDigest: digest, core, keyList })),
     ...(await computeManifestExample(counting)),
   ];
 }
