@@ -83,5 +83,10 @@ export const TARGETS: readonly TargetEntry[] = [
     maxOctets: 2000,
     words: text('{"', '":', 'core', 'freshness', 'epoch', 'nonces', '[]'),
   },
+  {
+    name: 'manifest',
+    maxOctets: 4500,
+    words: text('{"', '":', 'owners', 'threshold', 'previous', 'signatures', 'release', '[]', 'any', 'none'),
+  },
   { name: 'tdx-quote', maxOctets: 6000, words: hex('0400', '0500', '81000000', '0600'), vectors: ['tdx'] },
 ];
