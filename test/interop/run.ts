@@ -1,6 +1,7 @@
 // `npm run test:interop`: other people's implementations against ours, where their toolchain is present.
 
 import { buildRustPeer, type Check, rustChecks } from './rust-peer.ts';
+import { findWycheproof, wycheproofChecks } from './wycheproof-checks.ts';
 
 /** Long enough for a slow machine; a peer that waits for octets that never come must not wait for ever. */
 const CHECK_MILLISECONDS = 30_000;
@@ -10,6 +11,10 @@ let failed = 0;
 const absent = buildRustPeer();
 if (absent !== undefined) process.stdout.write(`skipped: Rust peer, because ${absent}\n`);
 else for (const check of rustChecks) await run(check);
+
+const withoutVectors = findWycheproof();
+if (withoutVectors !== undefined) process.stdout.write(`skipped: Wycheproof, because ${withoutVectors}\n`);
+else for (const check of wycheproofChecks) await run(check);
 
 process.exitCode = failed === 0 ? 0 : 1;
 

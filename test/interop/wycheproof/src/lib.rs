@@ -1,0 +1,1 @@
+// Empty: the vectors are read from the crate's package.
