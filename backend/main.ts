@@ -38,6 +38,7 @@ import { makeEpoch } from './enrolment/make-epoch.ts';
 import { keepRegistered } from './enrolment/register.ts';
 import { nodeScheduler } from './enrolment/scheduler.ts';
 import { ManifestInForce } from './follow-manifest.ts';
+import { forbidCoreDumps } from './forbid-core-dumps.ts';
 import { nodeCryptoProvider } from './keys/node-crypto-provider.ts';
 import { generateReceiptKey } from './keys/receipt-key.ts';
 import { enginePrograms, type NodeConfig, parseNodeConfig } from './node-config.ts';
@@ -62,6 +63,7 @@ const exitAtOnce = (): never => process.exit(1);
 
 async function main(): Promise<void> {
   refuseTamperedEnvironment(process.env, process.execArgv);
+  forbidCoreDumps();
   const configPath = process.argv[2];
   if (configPath === undefined) throw new Error('usage: node backend/main.ts CONFIG.json');
   const config = parseNodeConfig(await readFile(configPath, 'utf8'));

@@ -63,7 +63,7 @@ async function wholeUntilKilled(each: SystemNode, kill: () => void): Promise<unk
     const head = down.indexOf('message/ohttp-chunked-res');
     const body = head < 0 ? -1 : down.indexOf('\r\n\r\n', head);
     return body >= 0 && down.length > body + 4 + NONCE_OCTETS;
-  });
+  }, 15_000);
   kill();
   return ended;
 }
@@ -110,7 +110,7 @@ describe('an engine that is killed in the middle of an answer', () => {
     await until(() => restarts().length === 1, 15_000);
     expect(await answerOf()).toBeTruthy();
     expect(await keysOf()).toEqual(keys);
-    expect(node(2).events).toContainEqual({ event: 'engine_exited', signal: true, requests: 1 });
+    expect(node(2).events).toContainEqual({ event: 'engine_exited', signal: true });
   });
 
   test('ends a whole one with a sealed error', async () => {

@@ -192,7 +192,7 @@ export async function startEnginePool(policy: PoolPolicy, supervision: Supervisi
     await endSlot(slot);
     if (expected || closed) return;
     const { signal } = await slot.engine.exited;
-    log({ event: 'engine_exited', signal: signal !== null, requests: slot.inside });
+    log({ event: 'engine_exited', signal: signal !== null });
     // what a tenant does to its own engine says nothing about the next one; a spare that ends by itself does
     if (slot.tenant === undefined) await rest(clock.now() - slot.startedAt);
   }

@@ -8,8 +8,8 @@ import type { SandboxErrorCode } from '../sandbox/sandbox-error.ts';
 export type EngineEvent =
   /** Octets of the model read so far, of all. */
   | { readonly event: 'engine_loading'; readonly bytes: number; readonly total: number }
-  /** An engine ended, by a signal or by itself, with so many requests unanswered. */
-  | { readonly event: 'engine_exited'; readonly signal: boolean; readonly requests: number }
+  /** An engine ended, by a signal or by itself. Requests that it was answering say so themselves (`request_answered`). */
+  | { readonly event: 'engine_exited'; readonly signal: boolean }
   /** An engine missed so many checks in a row, and was ended. */
   | { readonly event: 'engine_unhealthy'; readonly checks: number }
   | { readonly event: 'engine_restarting'; readonly attempt: number; readonly milliseconds: number }

@@ -76,13 +76,12 @@ export async function superviseEngine(supervision: Supervision): Promise<EngineS
       const startedAt = clock.now();
       current = next;
       const fate = await watchHealth(next, supervision.health, clock);
-      const requests = gate.inside;
       current = undefined;
       if (stopping) return;
       if (fate === 'unhealthy') log({ event: 'engine_unhealthy', checks: supervision.health.misses });
       await next.stop();
       const { signal } = await next.exited;
-      log({ event: 'engine_exited', signal: signal !== null, requests });
+      log({ event: 'engine_exited', signal: signal !== null });
       next = await startAgain(clock.now() - startedAt);
     }
   }

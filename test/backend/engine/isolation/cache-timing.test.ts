@@ -141,6 +141,6 @@ it('is judged by ranks as the tables have them', () => {
   const high = low.map((value) => value + 8);
   expect(rankSumP(low, high)).toBeCloseTo(0.000_939, 5);
   expect(rankSumP(high, low)).toBeCloseTo(0.000_939, 5);
-  expect(rankSumP(low, low)).toBe(1);
+  expect(rankSumP(low, low)).toBeCloseTo(1, 6);
   expect(rankSumP([1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16])).toBeCloseTo(0.713, 2);
 });
