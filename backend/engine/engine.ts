@@ -17,7 +17,7 @@ export interface EngineRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
-  /** For whom: what isolation goes by. It reaches no engine. */
+  /** For whom: what isolation goes by. It reaches no engine, but for a keyed hash by which ours takes turns (fair-share.ts). */
   readonly tenant?: Tenant;
   /** Aborting closes the connection, and with it the generation. */
   readonly signal?: AbortSignal;

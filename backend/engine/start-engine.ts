@@ -3,10 +3,11 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkModel } from './check-model.ts';
-import type { Engine, EngineHealth } from './engine.ts';
+import type { Engine, EngineHealth, EngineRequest } from './engine.ts';
 import { DEFAULT_ANSWER_CAPS, EngineClient } from './engine-client.ts';
 import { EngineError } from './engine-error.ts';
 import { LLAMA_SERVER_PATH, listEngineFiles } from './engine-files.ts';
+import { shareFairly } from './fair-share.ts';
 import { type ForeignEngine, foreignDriver } from './foreign-engine.ts';
 import { planSandbox, type SandboxPlan } from './sandbox/plan-sandbox.ts';
 import type {
@@ -72,6 +73,7 @@ export async function startEngine(setup: EngineSetup): Promise<Engine> {
   const client = new EngineClient(sandboxed.socketPath, DEFAULT_ANSWER_CAPS, {
     keepAlive: setup.foreign === undefined,
   });
+  const share = setup.foreign === undefined ? shareFairly(setup.random) : (request: EngineRequest) => request;
   const health = () => setup.foreign?.readHealth(client) ?? client.health();
   const stop = async () => {
     client.close();
@@ -89,7 +91,7 @@ export async function startEngine(setup: EngineSetup): Promise<Engine> {
     probeDigest: sandboxed.probeDigest,
     pid: sandboxed.pid,
     exited: sandboxed.exited,
-    request: (request) => client.request(request),
+    request: (request) => client.request(share(request)),
     health,
     stop,
   };

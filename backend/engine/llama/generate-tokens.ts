@@ -33,7 +33,8 @@ export interface TokenEnd {
 }
 
 /**
- * Generates until the model ends its answer, a stop string comes, the text is whole, or `maxTokens` are there.
+ * Generates until the model ends its answer, a stop string comes, the text is whole, or `maxTokens` are there. Probabilities are those
+ * after temperature, cuts and biases, as the library has them; at temperature 0 without the others the model's own.
  * @throws the signal's reason when aborted; anything else is the engine's own failure.
  */
 export async function generateTokens(
