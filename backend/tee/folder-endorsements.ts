@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Bytes, concat } from '../../shared/bytes/concat.ts';
 import { CERTIFICATE_MAXIMUM_BYTES, CRL_MAXIMUM_BYTES } from '../../shared/evidence/der.ts';
-import { TCB_INFO_MAXIMUM_BYTES } from '../../shared/evidence/tcb-info.ts';
+import { TCB_INFO_MAXIMUM_BYTES } from '../../shared/evidence/evidence-bounds.ts';
 import { cutServedDocument } from '../../shared/evidence/tdx-collateral.ts';
 import type { EndorsementSource, OfferedCertificates } from './endorsement-source.ts';
 import { fitsReport } from './fits-report.ts';

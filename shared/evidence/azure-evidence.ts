@@ -3,10 +3,9 @@
 import { toBase64url } from '../bytes/base64url.ts';
 import type { Bytes } from '../bytes/concat.ts';
 import { list, object, octets, oneOf, type Shape } from '../bytes/shape.ts';
-import { HCL_MAXIMUM_BYTES } from './azure-hcl-report.ts';
 import { CERTIFICATE_MAXIMUM_BYTES, CRL_MAXIMUM_BYTES } from './der.ts';
+import { HCL_MAXIMUM_BYTES, PCR_COUNT, TPM_QUOTE_MAXIMUM_BYTES } from './evidence-bounds.ts';
 import { encodeTdx, type TdxEvidence, tdxShape } from './tdx-evidence.ts';
-import { PCR_COUNT, TPM_QUOTE_MAXIMUM_BYTES } from './tpm-quote.ts';
 
 /** A quote of the vTPM with the values that it is a digest of. */
 export interface VtpmQuote {

@@ -4,11 +4,9 @@ import { fromBase64url } from '../bytes/base64url.ts';
 import { type Bytes, concat } from '../bytes/concat.ts';
 import { fromHex } from '../bytes/hex.ts';
 import { parseStrictJson } from '../bytes/strict-json.ts';
+import { HCL_MAXIMUM_BYTES } from './evidence-bounds.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { SNP_REPORT_BYTES } from './snp-report.ts';
-
-/** Largest blob that is looked at. Real ones have 2600 octets. */
-export const HCL_MAXIMUM_BYTES = 8 * 1024;
 
 /** The JSON as read; its hash has not been checked. */
 export interface RuntimeData {

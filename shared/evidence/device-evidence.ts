@@ -5,9 +5,7 @@ import type { Bytes } from '../bytes/concat.ts';
 import { sha256 } from '../bytes/digest.ts';
 import { list, object, octets, oneOf, type Shape } from '../bytes/shape.ts';
 import { CERTIFICATE_MAXIMUM_BYTES } from './der.ts';
-import { NRAS_ANSWER_MAXIMUM_BYTES } from './nras-answer.ts';
-import { NVIDIA_CHAIN_LENGTH } from './nvidia-chain.ts';
-import { SPDM_MAXIMUM_BYTES } from './spdm-measurements.ts';
+import { NRAS_ANSWER_MAXIMUM_BYTES, NVIDIA_CHAIN_LENGTH, SPDM_MAXIMUM_BYTES } from './evidence-bounds.ts';
 
 /** One NVIDIA GPU: its report, and its certificates as DER, leaf first, root included. */
 export interface NvidiaGpuEvidence {

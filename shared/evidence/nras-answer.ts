@@ -2,11 +2,10 @@
 
 import { object, refuse, type Shape, text } from '../bytes/shape.ts';
 import { parseStrictJson } from '../bytes/strict-json.ts';
+import { NRAS_ANSWER_MAXIMUM_BYTES } from './evidence-bounds.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { readJson } from './read-json.ts';
 
-/** Largest answer that is looked at. Real ones have 2.8 kB for one GPU and 17 kB for eight. */
-export const NRAS_ANSWER_MAXIMUM_BYTES = 128 * 1024;
 /** Largest key set that is looked at. Real ones have 81 kB. */
 export const NRAS_KEYS_MAXIMUM_BYTES = 512 * 1024;
 

@@ -2,11 +2,9 @@
 
 import type { Bytes } from '../bytes/concat.ts';
 import { DerReader, TAG } from './der.ts';
+import { NVIDIA_CHAIN_LENGTH } from './evidence-bounds.ts';
 import { EvidenceError } from './evidence-error.ts';
 import { type Certificate, parseCertificate } from './x509.ts';
-
-/** Certificates in a chain, root included. */
-export const NVIDIA_CHAIN_LENGTH = 5;
 
 /** A chain as read; nothing in it has been checked against the rest yet. */
 export interface NvidiaChain {

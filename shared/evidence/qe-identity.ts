@@ -2,12 +2,10 @@
 
 import type { Bytes } from '../bytes/concat.ts';
 import { instant, integer, object, oneOf, type Shape } from '../bytes/shape.ts';
+import { QE_IDENTITY_MAXIMUM_BYTES } from './evidence-bounds.ts';
 import { hexOctets } from './intel-shapes.ts';
 import { readJson } from './read-json.ts';
 import { type SvnLevel, svnLevels } from './tcb-info.ts';
-
-/** Largest identity that is looked at. Real ones have half a kB. */
-export const QE_IDENTITY_MAXIMUM_BYTES = 16 * 1024;
 
 /** The document. The members are the JSON's own. */
 export interface QeIdentity {

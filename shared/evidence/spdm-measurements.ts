@@ -1,12 +1,11 @@
 // An SPDM 1.1 GET_MEASUREMENTS request with its answer (DMTF DSP0274 section 10.11), as NVIDIA's devices hand them out: one after the other.
 
 import { type Bytes, concat } from '../bytes/concat.ts';
+import { SPDM_MAXIMUM_BYTES } from './evidence-bounds.ts';
 import { EvidenceError } from './evidence-error.ts';
 
 /** Octets of one measurement: SHA-384. */
 export const MEASUREMENT_BYTES = 48;
-/** Largest request with answer that is looked at. Real ones have 2.2 to 4.3 kB. */
-export const SPDM_MAXIMUM_BYTES = 8 * 1024;
 
 const REQUEST_BYTES = 37;
 const RECORD_OFFSET = REQUEST_BYTES + 8;

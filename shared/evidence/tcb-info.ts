@@ -2,11 +2,9 @@
 
 import type { Bytes } from '../bytes/concat.ts';
 import { instant, integer, list, object, oneOf, type Shape, text } from '../bytes/shape.ts';
+import { TCB_INFO_MAXIMUM_BYTES } from './evidence-bounds.ts';
 import { advisories, hexOctets, type ModuleStatus, moduleStatus } from './intel-shapes.ts';
 import { readJson } from './read-json.ts';
-
-/** Largest TCB info that is looked at. Real ones have 4 to 13 kB. */
-export const TCB_INFO_MAXIMUM_BYTES = 128 * 1024;
 
 /** What Intel says of a level of the platform (Intel PCS API v4, tcbStatus). */
 export const TCB_LEVEL_STATUSES = [

@@ -5,8 +5,8 @@ import { concat } from '../bytes/concat.ts';
 import { fromHex } from '../bytes/hex.ts';
 import { parseStrictJson } from '../bytes/strict-json.ts';
 import { toUtf8 } from '../bytes/utf8.ts';
+import { TCB_INFO_MAXIMUM_BYTES } from './evidence-bounds.ts';
 import { EvidenceError } from './evidence-error.ts';
-import { TCB_INFO_MAXIMUM_BYTES } from './tcb-info.ts';
 
 /** A signed document of Intel's. */
 export interface SignedDocument {

@@ -4,10 +4,12 @@ import { toBase64url } from '../bytes/base64url.ts';
 import type { Bytes } from '../bytes/concat.ts';
 import { object, octets, oneOf, type Shape } from '../bytes/shape.ts';
 import { CERTIFICATE_MAXIMUM_BYTES, CRL_MAXIMUM_BYTES } from './der.ts';
-import { QE_IDENTITY_MAXIMUM_BYTES } from './qe-identity.ts';
-import { TCB_INFO_MAXIMUM_BYTES } from './tcb-info.ts';
+import {
+  QE_IDENTITY_MAXIMUM_BYTES,
+  TCB_INFO_MAXIMUM_BYTES,
+  TDX_QUOTE_MAXIMUM_BYTES,
+} from './evidence-bounds.ts';
 import type { SignedDocument } from './tdx-collateral.ts';
-import { TDX_QUOTE_MAXIMUM_BYTES } from './tdx-quote.ts';
 
 /** A document of Intel's with the certificate that signed it. */
 export interface EndorsedDocument extends SignedDocument {

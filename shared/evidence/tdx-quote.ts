@@ -2,10 +2,8 @@
 
 import { type Bytes, concat } from '../bytes/concat.ts';
 import { equalBytes } from '../bytes/equal.ts';
+import { TDX_QUOTE_MAXIMUM_BYTES } from './evidence-bounds.ts';
 import { EvidenceError } from './evidence-error.ts';
-
-/** Largest quote that is looked at. Real ones have about 5 kB; kernels hand out buffers of 8 kB. */
-export const TDX_QUOTE_MAXIMUM_BYTES = 16 * 1024;
 
 const HEADER_BYTES = 48;
 const BODY_HEADER_BYTES = 6;

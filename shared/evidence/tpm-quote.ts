@@ -1,12 +1,8 @@
 // A TPM 2.0 quote (TPMS_ATTEST with TPMS_QUOTE_INFO; TCG TPM 2.0 Library part 2, sections 10.12 and 6.2).
 
 import { type Bytes, concat } from '../bytes/concat.ts';
+import { PCR_COUNT, TPM_QUOTE_MAXIMUM_BYTES } from './evidence-bounds.ts';
 import { EvidenceError } from './evidence-error.ts';
-
-/** Largest quote that is looked at. Real ones have 120 to 170 octets. */
-export const TPM_QUOTE_MAXIMUM_BYTES = 1024;
-/** Registers of a PC client's TPM. */
-export const PCR_COUNT = 24;
 
 /** A quote over the SHA-256 bank, as read; the signature has not been checked yet. */
 export interface TpmQuote {

@@ -8,9 +8,9 @@ import type { NodeStatement } from '../evidence/node-statement.ts';
 import { gpuNonceOf } from '../evidence/nvidia-report.ts';
 import { compare, type StepLog } from './step.ts';
 import type { VerifierCrypto } from './verifier-crypto.ts';
-import { type GenuineNras, verifyNras } from './verify-nras.ts';
+import type { GenuineNras } from './verify-nras.ts';
 import type { NvidiaTrust } from './verify-nvidia-chain.ts';
-import { type CertificateStatusOf, type GenuineGpu, verifyNvidiaGpu } from './verify-nvidia-gpu.ts';
+import type { CertificateStatusOf, GenuineGpu } from './verify-nvidia-gpu.ts';
 
 /** Devices whose makers answer for them. */
 export interface GenuineDevices {
@@ -72,6 +72,9 @@ export async function verifyDevices(
     );
   });
 
+  // Loaded with the first device, so that a browser does not carry what it never meets.
+  const { verifyNvidiaGpu } = await import('./verify-nvidia-gpu.ts');
+  const { verifyNras } = await import('./verify-nras.ts');
   const nonce = await gpuNonceOf(coreDigest, statement.freshness.value);
   const gpus: GenuineGpu[] = [];
   let verdict: GenuineNras | undefined;

@@ -1,6 +1,5 @@
 // The attestation result beside the evidence: signed by a service that was verified, young, about this node, and nothing but good.
 
-import { compactVerify, errors } from 'jose';
 import { fromBase64url, toBase64url } from '../bytes/base64url.ts';
 import type { Bytes } from '../bytes/concat.ts';
 import { sha256 } from '../bytes/digest.ts';
@@ -106,6 +105,8 @@ export async function verifyResult(
 
 async function payloadSignedBy(jws: string, key: Bytes): Promise<Bytes | undefined> {
   const jwk = { kty: 'OKP', crv: 'Ed25519', x: toBase64url(key) };
+  // Loaded with the first result, so that a browser does not carry what it never meets.
+  const { compactVerify, errors } = await import('jose');
   try {
     const { payload } = await compactVerify(jws, jwk, { algorithms: ['EdDSA'] });
     return new Uint8Array(payload);

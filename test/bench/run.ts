@@ -1,12 +1,14 @@
 // `npm run bench [-- --json] [-- group …]`: prints every figure with a floor from the same run.
 
 import { adapterFigures } from './adapter.ts';
+import { engineFigures } from './engine.ts';
 import { isolationFigures } from './isolation.ts';
 import type { FigureGroup } from './measure.ts';
 import { openRequestFigures } from './open-request.ts';
 import { peerFigures } from './peers.ts';
 import { sandboxFigures } from './sandbox.ts';
 import { sealRecordFigures } from './seal-record.ts';
+import { sizeFigures } from './size.ts';
 import { verifierFigures } from './verifier.ts';
 import { verifyFleetFigures } from './verify-fleet.ts';
 import { weightsFigures } from './weights.ts';
@@ -16,9 +18,11 @@ const GROUPS: Readonly<Record<string, FigureGroup>> = {
   'seal-record': sealRecordFigures,
   peers: peerFigures,
   adapter: adapterFigures,
+  engine: engineFigures,
   sandbox: sandboxFigures,
   isolation: isolationFigures,
   verifier: verifierFigures,
+  size: sizeFigures,
   'verify-fleet': verifyFleetFigures,
   weights: weightsFigures,
 };

@@ -1,5 +1,6 @@
 // What Intel's provisioning certification service says about a quote's platform: TCB info, QE identity, and two revocation lists.
 
+import { TCB_INFO_MAXIMUM_BYTES } from '../../../shared/evidence/evidence-bounds.ts';
 import type { Bytes } from '../../../shared/bytes/concat.ts';
 import { toHex } from '../../../shared/bytes/hex.ts';
 import { toUtf8 } from '../../../shared/bytes/utf8.ts';
@@ -7,7 +8,7 @@ import { parseCrl } from '../../../shared/evidence/crl.ts';
 import { CRL_MAXIMUM_BYTES } from '../../../shared/evidence/der.ts';
 import { readPemCertificates } from '../../../shared/evidence/pem.ts';
 import { parseQeIdentity } from '../../../shared/evidence/qe-identity.ts';
-import { parseTcbInfo, TCB_INFO_MAXIMUM_BYTES } from '../../../shared/evidence/tcb-info.ts';
+import { parseTcbInfo } from '../../../shared/evidence/tcb-info.ts';
 import { cutServedDocument } from '../../../shared/evidence/tdx-collateral.ts';
 import type { EndorsedDocument } from '../../../shared/evidence/tdx-evidence.ts';
 import { readPckExtensions } from '../../../shared/evidence/tdx-pck-extensions.ts';

@@ -4,8 +4,8 @@ import { fromBase64url, toBase64url } from '../../../shared/bytes/base64url.ts';
 import { type Bytes, concat } from '../../../shared/bytes/concat.ts';
 import { object, readShape, type Shape, text } from '../../../shared/bytes/shape.ts';
 import { toUtf8 } from '../../../shared/bytes/utf8.ts';
+import { TDX_QUOTE_MAXIMUM_BYTES } from '../../../shared/evidence/evidence-bounds.ts';
 import { readPemCertificates } from '../../../shared/evidence/pem.ts';
-import { TDX_QUOTE_MAXIMUM_BYTES } from '../../../shared/evidence/tdx-quote.ts';
 import type { OfferedCertificates } from '../endorsement-source.ts';
 import { TeeError } from '../tee-driver.ts';
 

@@ -2,7 +2,7 @@
 
 import { concat } from '../../../shared/bytes/concat.ts';
 import type { NvidiaGpuEvidence } from '../../../shared/evidence/bundle.ts';
-import { NVIDIA_CHAIN_LENGTH } from '../../../shared/evidence/nvidia-chain.ts';
+import { NVIDIA_CHAIN_LENGTH } from '../../../shared/evidence/evidence-bounds.ts';
 import { readPemCertificates } from '../../../shared/evidence/pem.ts';
 import { oneAtATime } from '../one-at-a-time.ts';
 import { type DeviceDriver, TeeError } from '../tee-driver.ts';

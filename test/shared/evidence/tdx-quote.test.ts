@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { concat } from '../../../shared/bytes/concat.ts';
+import { TDX_QUOTE_MAXIMUM_BYTES } from '../../../shared/evidence/evidence-bounds.ts';
 import { EvidenceError } from '../../../shared/evidence/evidence-error.ts';
-import { parseTdxQuote, TDX_QUOTE_MAXIMUM_BYTES } from '../../../shared/evidence/tdx-quote.ts';
+import { parseTdxQuote } from '../../../shared/evidence/tdx-quote.ts';
 import { soundReport, tdxEvidence } from '../verifier/tdx-platform.ts';
 
 const v4 = tdxEvidence().quote;
