@@ -27,6 +27,8 @@ export type SupervisedEvent =
       readonly enginePid: number;
     }
   | { readonly event: 'registered' }
+  | { readonly event: 'manifest_in_force'; readonly serial: number }
+  | { readonly event: 'manifest_refused'; readonly code: string }
   | { readonly event: 'appraisal_refused'; readonly code: VerificationCode | 'node_revoked' }
   | { readonly event: 'start_failed'; readonly code: string; readonly message: string };
 

@@ -102,6 +102,12 @@ const showEvent: LocalOptions['onEvent'] = (event) => {
     case 'registered':
       screen.progress('');
       break;
+    case 'manifest_in_force':
+      screen.line(`  version ${event.serial} of the manifest is in force; new keys are made under it`);
+      break;
+    case 'manifest_refused':
+      screen.line(screen.red(`  the manifest on disk was refused (${event.code}); the one in force stays`));
+      break;
     default:
   }
 };

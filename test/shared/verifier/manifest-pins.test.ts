@@ -179,6 +179,11 @@ describe('what was seen before', () => {
       'policy_manifest_service',
     ]);
   });
+  it('throws for a memory that is no manifest, rather than take it for none', async () => {
+    const { bundle, policy } = await simulatedNode({ manifest: OWNED, policy: { manifest: pin } });
+    const damaged = verifyBundle(bundle, policy, { now, remembered: toUtf8('{}') });
+    await expect(damaged).rejects.toMatchObject({ code: 'manifest_malformed' });
+  });
   it('is remembered by service and owners, and by nothing for a digest', () => {
     expect(memoryNameOf(pin, 'https://a.example')).toBe(memoryNameOf(pin, 'https://b.example'));
     expect(memoryNameOf({ ...pin, service: 'x' }, 'o')).not.toBe(memoryNameOf(pin, 'o'));
