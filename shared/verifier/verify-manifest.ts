@@ -51,6 +51,7 @@ export async function verifyManifest(
   trust: ManifestTrust,
 ): Promise<TrustedManifest> {
   const { pin, now } = trust;
+  const remembered = await openRemembered(trust.remembered);
   const hash = await manifestDigest(parts.manifest);
   const digest = toBase64url(hash);
   if (pin.pin === 'digest')
@@ -77,7 +78,6 @@ export async function verifyManifest(
 
   judgeOwners(log, pin, opened);
   if (pin.pin === 'owners') await judgePinnedOwners(log, pin, chain);
-  const remembered = await openRemembered(trust.remembered);
   judgeVersion(log, pin, chain, remembered);
   if (pin.pin === 'first-use') judgeFirstUse(log, opened, remembered);
   if (pin.pin === 'owners') await judgeNotice(log, pin, parts, now);
