@@ -1,11 +1,11 @@
 // What Intel's provisioning certification service says about a quote's platform: TCB info, QE identity, and two revocation lists.
 
-import { TCB_INFO_MAXIMUM_BYTES } from '../../../shared/evidence/evidence-bounds.ts';
 import type { Bytes } from '../../../shared/bytes/concat.ts';
 import { toHex } from '../../../shared/bytes/hex.ts';
 import { toUtf8 } from '../../../shared/bytes/utf8.ts';
 import { parseCrl } from '../../../shared/evidence/crl.ts';
 import { CRL_MAXIMUM_BYTES } from '../../../shared/evidence/der.ts';
+import { TCB_INFO_MAXIMUM_BYTES } from '../../../shared/evidence/evidence-bounds.ts';
 import { readPemCertificates } from '../../../shared/evidence/pem.ts';
 import { parseQeIdentity } from '../../../shared/evidence/qe-identity.ts';
 import { parseTcbInfo } from '../../../shared/evidence/tcb-info.ts';
