@@ -164,7 +164,8 @@ function functionOptions(
   functions: ChatModelFunctions,
   onPiece: (piece: AnswerPiece) => void,
 ) {
-  const begun = new Set<number>();
+  // By call: white space that has not left yet. The grammar goes on with some after the JSON, and none of that leaves.
+  const held = new Map<number, string>();
   return {
     functions,
     documentFunctionParams: true,
@@ -174,11 +175,12 @@ function functionOptions(
       readonly functionName: string;
       readonly paramsChunk: string;
     }) => {
-      const { callIndex: index, functionName: name, paramsChunk: text } = chunk;
-      const isFirst = !begun.has(index);
-      begun.add(index);
-      if (isFirst) onPiece({ kind: 'call', index, begins: { id: newCallId(), name }, text });
-      else if (text !== '') onPiece({ kind: 'call', index, text });
+      const { callIndex: index, functionName: name, paramsChunk } = chunk;
+      const begins = held.has(index) ? {} : { begins: { id: newCallId(), name } };
+      const known = (held.get(index) ?? '') + paramsChunk;
+      const text = known.trimEnd();
+      held.set(index, known.slice(text.length));
+      if (text !== '' || begins.begins !== undefined) onPiece({ kind: 'call', index, ...begins, text });
     },
   };
 }

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_MODEL } from '../../../backend/engine/weights/model-catalogue.ts';
+import { joinChunks, post, readEvents } from './contract/ask-engine.ts';
 import { type RunningServer, runLlamaServer } from './run-llama-server.ts';
 
 const path = fileURLToPath(new URL(`../../../.cloister/models/${DEFAULT_MODEL.file}`, import.meta.url));
@@ -79,5 +80,32 @@ describe.skipIf(!here)(
       const { choices } = await ask('Name the capital of France.', { response_format });
       expect(JSON.parse(choices[0].message.content)).toEqual({ city: expect.any(String) });
     });
+
+    it('calls a tool by itself where it has seen how, streamed as it comes', async () => {
+      const call = (city: string) => ({
+        id: city,
+        type: 'function',
+        function: { name: 'get_weather', arguments: JSON.stringify({ city }) },
+      });
+      const seen = ['Rome', 'Oslo', 'Bern'].flatMap((city) => [
+        { role: 'user', content: `Weather in ${city}?` },
+        { role: 'assistant', content: null, tool_calls: [call(city)] },
+        { role: 'tool', tool_call_id: city, content: 'sunny' },
+        { role: 'assistant', content: 'It is sunny.' },
+      ]);
+      const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+      const asked = await post(server.client, '/v1/chat/completions', {
+        model: DEFAULT_MODEL.id,
+        messages: [...seen, { role: 'user', content: 'Weather in Paris?' }],
+        tools: [{ type: 'function', function: { name: 'get_weather', parameters } }],
+        parallel_tool_calls: false,
+        temperature: 0,
+        max_tokens: 40,
+        stream: true,
+      });
+      const { calls, finish } = joinChunks(readEvents(asked));
+      expect([calls.length, finish]).toEqual([1, 'tool_calls']);
+      expect(calls[0]).toMatchObject({ name: 'get_weather', arguments: '{"city": "Paris"}' });
+    }, 90_000);
   },
 );
