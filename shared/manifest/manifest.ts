@@ -131,6 +131,9 @@ const shape: Shape<Manifest> = (value, path, problems) => {
   }
   if ((manifest.serial === 1) !== (manifest.previous === 'none'))
     refuse('previous', 'must be "none" with serial 1 and a digest with every other', problems);
+  const { 'attestation-service': service, all } = manifest.reference_values;
+  if (manifest.attestation_service === 'required' && !service && !all)
+    refuse('attestation_service', 'must be "none" where no reference values say what one is', problems);
   for (const [index, secret] of manifest.secrets.entries())
     for (const [at, name] of secret.deployments.entries())
       if (!deployments.some((entry) => entry.name === name))

@@ -120,6 +120,19 @@ describe('manifest', () => {
       'key_epoch: must not overlap longer than it lasts',
     ]);
   });
+  it('requires no attestation service that nothing can be', () => {
+    expect(problemsWith(['attestation_service'], 'required')).toEqual([
+      'attestation_service: must be "none" where no reference values say what one is',
+    ]);
+    const { worker } = manifest.reference_values;
+    for (const reference_values of [
+      { worker, all: worker },
+      { worker, 'attestation-service': worker },
+    ]) {
+      const named = { ...manifest, attestation_service: 'required', reference_values } as Manifest;
+      expect(parseManifest(encodeManifest(named))).toEqual(named);
+    }
+  });
   it('can never ask for debug or migration', () => {
     const at = ['reference_values', 'worker', 0, 'guest_policy'];
     expect(problemsWith([...at, 'debug'], true)).toEqual([
