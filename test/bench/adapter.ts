@@ -76,7 +76,8 @@ async function send({ url, headers }: Target, bodies: readonly Bytes[]): Promise
   agent.destroy();
 }
 
-async function serveSealed(): Promise<void> {
+/** An adapter that listens in this thread, and requests sealed for it. */
+export async function startSealedTarget(): Promise<{ target: Target; bodies: Bytes[] }> {
   const adapter = await startLoopbackAdapter({
     suites: [HYBRID_SUITE],
     respond: () => ({
@@ -87,7 +88,7 @@ async function serveSealed(): Promise<void> {
   });
   const bodies = await sealMany(adapter.key.config);
   const headers = { ...adapter.headers, 'content-type': MEDIA_TYPE.chunkedRequest };
-  parentPort?.postMessage({ target: { url: adapter.url, headers }, bodies });
+  return { target: { url: adapter.url, headers }, bodies };
 }
 
 /** A body that is there at once, as the engine's client gives it, and not around a web Response, which would be measured too. */
@@ -140,10 +141,23 @@ async function servePlain(): Promise<void> {
   parentPort?.postMessage({ target: { url: `http://127.0.0.1:${address.port}/`, headers: {} }, bodies });
 }
 
+/** Sends from a thread of its own: what warms up at once, the rest when told. */
+async function sendFor({ target, bodies }: { target: Target; bodies: Bytes[] }): Promise<void> {
+  await send(target, bodies.slice(0, WARM_UP));
+  parentPort?.postMessage('warm');
+  if (parentPort !== null) await once(parentPort, 'message');
+  await send(target, bodies.slice(WARM_UP));
+  parentPort?.postMessage(bodies.length - WARM_UP);
+}
+
 if (!isMainThread) {
-  await (workerData === 'sealed' ? serveSealed() : servePlain());
-  parentPort?.on('message', () => {
-    const { user, system } = process.threadCpuUsage();
-    parentPort?.postMessage(user + system);
-  });
+  if (typeof workerData === 'object') await sendFor(workerData.send);
+  else {
+    if (workerData === 'sealed') parentPort?.postMessage(await startSealedTarget());
+    else await servePlain();
+    parentPort?.on('message', () => {
+      const { user, system } = process.threadCpuUsage();
+      parentPort?.postMessage(user + system);
+    });
+  }
 }

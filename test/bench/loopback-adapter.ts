@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Admission } from '../../backend/adapter/admission.ts';
+import type { Pacing } from '../../backend/adapter/answer-request.ts';
 import { createAdapter } from '../../backend/adapter/create-adapter.ts';
 import { GenerationMemory } from '../../backend/adapter/generation-memory.ts';
 import { ReplayMemory } from '../../backend/adapter/replay-memory.ts';
@@ -38,7 +39,8 @@ export interface LoopbackAdapter {
 /** Starts one on a free port of loopback. `respond` stands for the engine. */
 export async function startLoopbackAdapter(options: {
   readonly suites: readonly Suite[];
-  readonly respond: (request: EngineRequest) => EngineResponse;
+  readonly respond: (request: EngineRequest) => EngineResponse | Promise<EngineResponse>;
+  readonly pacing?: Pacing;
 }): Promise<LoopbackAdapter> {
   const random = nodeCryptoProvider.random;
   const key = await generateGatewayKey({ keyId: 1, suites: options.suites, provider: nodeCryptoProvider });
@@ -65,6 +67,7 @@ export async function startLoopbackAdapter(options: {
     node: 'none',
     bundle: () => new Uint8Array(0),
     slots: 64,
+    ...(options.pacing && { pacing: options.pacing }),
     log: () => undefined,
   });
   const server = createServer(adapter.listener).listen(0, '127.0.0.1');
