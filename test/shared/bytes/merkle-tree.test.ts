@@ -90,6 +90,15 @@ describe('an RFC 6962 tree', () => {
     expect(await provesInclusion(forged, { index: 0, size: 2, path: [right] }, root)).toBe(false);
     expect(toHex(await innerHash(left, right))).toBe(toHex(root));
   });
+  it('refuses a path beyond the top of the tree that is named, and an index beyond its leaves', async () => {
+    const leaves = await leavesOf(2);
+    const root = await merkleRoot(leaves);
+    const [left, right] = [at(leaves, 0), at(leaves, 1)];
+    expect(await provesInclusion(right, { index: 1, size: 2, path: [left] }, root)).toBe(true);
+    // Both climb to the right root, from a place that is not in such a tree.
+    expect(await provesInclusion(right, { index: 0, size: 1, path: [left] }, root)).toBe(false);
+    expect(await provesInclusion(right, { index: 3, size: 2, path: [left] }, root)).toBe(false);
+  });
   it('has another root when its last leaf is doubled (the trick of CVE-2012-2459)', async () => {
     for (const size of [1, 3, 5, 6, 7]) {
       const leaves = await leavesOf(size);
