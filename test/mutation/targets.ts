@@ -8,8 +8,8 @@ const snp = [
   ...evidence('snp-report'),
   ...verifier('generated-snp', 'vlek', 'judge-snp', 'refusals', 'snp-vectors'),
 ];
-const tdx = verifier('tdx-refusals', 'revocation-lists', 'tdx-dcap-qvl');
-const gpu = verifier('nvidia-refusals', 'nvidia-binding', 'ocsp');
+const tdx = verifier('tdx-refusals', 'tdx-dcap-qvl');
+const gpu = verifier('nvidia-report-fields', 'nvidia-refusals', 'nvidia-binding', 'ocsp');
 const azure = verifier('azure-refusals', 'azure-tdx');
 
 /** Tests by mutated file; paths from the root of the repository. */
@@ -44,7 +44,7 @@ export const TARGETS: Readonly<Record<string, readonly string[]>> = {
   'shared/evidence/bundle.ts': [...evidence('documents'), ...verifier('refusals')],
 
   'shared/verifier/verify-snp-chain.ts': snp,
-  'shared/verifier/verify-snp-revocation.ts': [...snp, ...verifier('revocation-lists')],
+  'shared/verifier/verify-snp-revocation.ts': snp,
   'shared/verifier/verify-snp-report.ts': snp,
   'shared/verifier/verify-snp-evidence.ts': snp,
   'shared/verifier/judge-snp.ts': verifier('judge-snp', 'refusals', 'vlek'),
