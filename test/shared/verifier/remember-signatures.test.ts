@@ -42,6 +42,15 @@ describe('remembered signatures', () => {
     changing[0] = 0;
     expect(await crypto.verifyRsaPss(changing, octets(9), octets(3))).toBe(false);
   });
+  it('hold for the message that was signed and for no other', async () => {
+    const provider: VerifierCrypto = {
+      ...webCrypto,
+      verifyEcdsaP384: async (_key, _signature, message) => message[0] === 3,
+    };
+    const crypto = rememberSignatures(provider);
+    expect(await crypto.verifyEcdsaP384(octets(1), octets(2), octets(3))).toBe(true);
+    expect(await crypto.verifyEcdsaP384(octets(1), octets(2), octets(4))).toBe(false);
+  });
   it('are not kept when they do not hold, nor beyond their number', async () => {
     const { provider, calls } = counting();
     const crypto = rememberSignatures(provider, 2);
