@@ -121,6 +121,7 @@ describe('one more value at the end of any value is refused', () => {
     it(name, () => {
       expect(writeTree(readTree(sound))).toEqual(sound);
       expect(refusalOf(() => read(sound))).toBe('accepted');
+      expect(refusalOf(() => read(concat(sound, write.nullValue())))).toBe(`${code}: trailing octets in DER`);
       let tried = 0;
       for (const { path, octets } of lengthened(sound, NULL)) {
         // An issuer's name is not read: it must be, octet by octet, a subject that was.
@@ -171,6 +172,23 @@ describe('one more value at the end of any value is refused', () => {
     expect(
       refusalOf(() => parseCertificate(amd({ extensions: [extension('2.5.29.15', true, twice)] }))),
     ).toBe('evidence_certificate_malformed: trailing octets in DER');
+  });
+  it('inside a chip’s id', () => {
+    const sound = write.octetString(new Uint8Array(64));
+    for (const [value, said] of [
+      [sound, 'accepted'],
+      [concat(sound, write.nullValue()), 'evidence_certificate_malformed: trailing octets in DER'],
+    ] as const) {
+      const levels = [AMD_OID.structVersion, AMD_OID.bootLoader, AMD_OID.tee, AMD_OID.snp, AMD_OID.microcode];
+      const leaf = amd({
+        extensions: [
+          ...levels.map((id) => extension(id, false, write.integer(0))),
+          extension(AMD_OID.productName, false, write.ia5String('Genoa')),
+          extension(AMD_OID.hwId, false, value),
+        ],
+      });
+      expect(refusalOf(() => readLeafExtensions(parseCertificate(leaf)))).toBe(said);
+    }
   });
   it('inside AMD’s extensions', () => {
     for (const [id, value] of [
@@ -415,6 +433,18 @@ describe('RSASSA-PSS', () => {
 });
 
 describe('ECDSA', () => {
+  it('has no parameters', () => {
+    const algorithm = write.sequence(write.oid('1.2.840.10045.4.3.2'), write.nullValue());
+    const body = write.sequence(
+      write.integer(1),
+      algorithm,
+      write.sequence(),
+      write.time(dates.notBefore),
+      write.time(dates.notAfter),
+    );
+    const list = write.sequence(body, algorithm, write.bitString(sign('sha256', body, p256.privateKey)));
+    expect(refusalOf(() => parseCrl(list, 'intel'))).toBe('evidence_crl_malformed: trailing octets in DER');
+  });
   it('a signature is one pair of whole numbers, each in its place', () => {
     const number = new Uint8Array(32).fill(0x11);
     const pair = write.sequence(write.der(2, Uint8Array.of(5)), write.der(2, number));
