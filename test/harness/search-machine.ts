@@ -52,7 +52,7 @@ export function corePlaces(): string[] {
 
 /** Searches files changed since `since` (milliseconds) below the places, and every process by what is shown of it. */
 export async function searchMachine(
-  secret: string,
+  secret: string | Buffer,
   { since, places }: { readonly since: number; readonly places: readonly string[] },
 ): Promise<Finding[]> {
   const found: Finding[] = [];
