@@ -61,6 +61,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
 
   'deploy/local': ['*'],
+  // For owners of manifests, on their own machines: nothing imports it, and so nothing that runs reads XML.
+  'deploy/golden-digests': [...BELOW_THE_EDGE, 'shared/evidence', 'shared/verifier', 'shared/manifest'],
 };
 
 /** Packages by room, where the list is short enough to matter. `node:` counts as a package. Other rooms are not held to one. */
@@ -68,9 +70,10 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'shared/bytes': [],
   'shared/wire': [],
   functions: ['cloudflare:workers', 'hono', 'jose', 'valibot'],
+  'deploy/golden-digests': ['@xmldom/xmldom', 'node:fs', 'node:path', 'node:util', 'xml-crypto'],
 };
 
-const SHIPPED = ['shared', 'functions', 'backend', 'deploy/local'];
+const SHIPPED = ['shared', 'functions', 'backend', 'deploy/local', 'deploy/golden-digests'];
 
 interface Violation {
   readonly file: string;
