@@ -70,7 +70,7 @@ interface ExpectedRim {
   readonly mismatches: readonly number[];
 }
 
-// The values alone: signatures of reference files are for whoever writes a manifest, and nothing here judges them yet.
+// The values alone, in every runtime: signatures of reference files are for whoever writes a manifest, and judge-rim-vector.ts judges them.
 function compareReferenceFiles(vector: Vector): readonly Check[] {
   const { measurements } = parseNvidiaReport(vector.file('report') ?? new Uint8Array());
   return Object.entries((vector.expected.rim ?? {}) as Record<string, ExpectedRim>).flatMap(

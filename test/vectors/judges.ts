@@ -28,10 +28,10 @@ export interface Verdict {
   readonly wrong: readonly Check[];
 }
 
-/** Judges one vector. */
-export async function judgeVector(vector: Vector): Promise<Verdict> {
+/** Judges one vector; `judges` are those of the runtime. */
+export async function judgeVector(vector: Vector, judges = JUDGES): Promise<Verdict> {
   const checks: Check[] = [];
-  for (const judge of Object.hasOwn(JUDGES, vector.kind) ? (JUDGES[vector.kind] ?? []) : [])
+  for (const judge of Object.hasOwn(judges, vector.kind) ? (judges[vector.kind] ?? []) : [])
     checks.push(...(await judge(vector)));
   const wrong = checks.filter(({ expected, actual }) => expected !== actual);
   return {

@@ -2,6 +2,7 @@
 
 import type { Runtime } from '../runtimes/runtime.ts';
 import { judgeVector, type Verdict } from './judges.ts';
+import { NODE_JUDGES } from './node-judges.ts';
 import { openVectorFolder, readFolderData, type Vector, vectorFolderPath } from './vector.ts';
 
 const name = runtimeName();
@@ -58,7 +59,7 @@ async function describe(
   try {
     const { result, checks, wrong } = runtime
       ? ((await runtime.call('judge', index)) as Verdict)
-      : await judgeVector(vector);
+      : await judgeVector(vector, NODE_JUDGES);
     if (result === 'skipped') return { result, line: `skipped  ${what}: nobody judges ${kind} yet` };
     const details = wrong.map(
       ({ what, expected, actual }) => `\n    ${what}: expected ${expected}, got ${actual}`,

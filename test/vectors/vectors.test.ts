@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { JUDGES, judgeVector } from './judges.ts';
+import { judgeVector } from './judges.ts';
+import { NODE_JUDGES } from './node-judges.ts';
 import { openVectorFolder, type VectorEntry, vectorFolderPath } from './vector.ts';
 
 const path = vectorFolderPath();
@@ -21,8 +22,8 @@ function run(folder: string): { readonly status: number | null; readonly lines: 
 
 describe.skipIf(path === undefined)('captured evidence (skipped where the vectors are absent)', () => {
   for (const vector of vectors)
-    it.skipIf(!Object.hasOwn(JUDGES, vector.kind))(`${vector.name} (${vector.kind})`, async () => {
-      const { result, wrong } = await judgeVector(vector);
+    it.skipIf(!Object.hasOwn(NODE_JUDGES, vector.kind))(`${vector.name} (${vector.kind})`, async () => {
+      const { result, wrong } = await judgeVector(vector, NODE_JUDGES);
       expect(wrong).toEqual([]);
       expect(result).toBe('passed');
     });
