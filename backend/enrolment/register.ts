@@ -22,6 +22,8 @@ import type { Epoch } from './make-epoch.ts';
 const FIRST_RETRY_MILLISECONDS = 100;
 const LONGEST_RETRY_MILLISECONDS = 10_000;
 const CALL_MILLISECONDS = 10_000;
+/** A withdrawal must reach a busy edge, and not keep an ending process for long. */
+const WITHDRAWAL_MILLISECONDS = 3_000;
 /** Renew when this share of the registration's life has passed. */
 const RENEW_AT = 1 / 3;
 const CLAIMS_LIFE_SECONDS = 60;
@@ -50,7 +52,7 @@ export interface Enrolment {
 /**
  * Registers, renews at a third of each registration's life, and backs off from 0.1 s to 10 s while the edge does not take
  * it. `renew()` registers at once (a new epoch). Ends when `signal` aborts, withdrawing the registration: `withdrawn` settles after
- * that, within a second, and never rejects.
+ * that, within three seconds, and never rejects.
  */
 export function keepRegistered(
   enrolment: Enrolment,
@@ -94,7 +96,9 @@ export function keepRegistered(
       if (seen === renewals && !signal.aborted) await pause(waitMilliseconds);
     }
     // A withdrawal is a courtesy: without it the registration lapses by itself within its short life.
-    await call('DELETE', enrolment, lastIssuedAt + 1, AbortSignal.timeout(1000)).catch(() => {});
+    await call('DELETE', enrolment, lastIssuedAt + 1, AbortSignal.timeout(WITHDRAWAL_MILLISECONDS)).catch(
+      () => {},
+    );
   }
 
   function pause(milliseconds: number): Promise<void> {

@@ -125,6 +125,7 @@ it('a store of the first version is taken over, with its nodes', async () => {
   await runInDurableObject(env.POOL.getByName('pool'), (_, state) => {
     state.storage.sql.exec('ALTER TABLE node DROP COLUMN other_key_list');
     state.storage.sql.exec('ALTER TABLE node DROP COLUMN other_key_digests');
+    state.storage.sql.exec('DROP TABLE blob');
     state.storage.sql.exec('UPDATE schema_version SET version = 1');
     const [kept] = new Pool(state, env).list(edge.now.getTime() / 1000);
     expect(kept?.node).toBe(node.node);

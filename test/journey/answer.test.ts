@@ -27,7 +27,7 @@ const messages = [{ role: 'user' as const, content: 'Say anything.' }];
 /** What the engine of a node says about itself, over its own socket. */
 function engineHealth(index: number): Promise<{ busy: number }> {
   return new Promise((resolve, reject) => {
-    const socketPath = join(system.folder, `node-${index}`, 'engine.sock');
+    const socketPath = join(system.folder, `node-${index}`, 'e0', 'engine.sock');
     httpRequest({ socketPath, path: '/health' }, async (response) => {
       let text = '';
       for await (const piece of response) text += piece;

@@ -17,6 +17,7 @@ const LISTEN_MS = 120_000;
 
 /**
  * @param told what bubblewrap said: JSON with the id of its first process inside (bwrap(1), --info-fd)
+ * @param complaint what it said on its standard error so far, if it complained
  * @throws SandboxError `sandbox_start_failed` where the program did not come to run, or did not listen in time
  */
 export async function adoptBubblewrapped(
@@ -24,6 +25,7 @@ export async function adoptBubblewrapped(
   profile: Profile,
   exited: Promise<EngineExit>,
   purpose: Purpose,
+  complaint: () => string | undefined,
 ): Promise<Started> {
   const init = readChildPid(told);
   let ended = false;
@@ -35,7 +37,10 @@ export async function adoptBubblewrapped(
       const value = found();
       if (value !== undefined) return value;
       if (ended || performance.now() > end)
-        throw new SandboxError('sandbox_start_failed', `bubblewrap ended at ${what}`);
+        throw new SandboxError(
+          'sandbox_start_failed',
+          `bubblewrap ${ended ? 'ended' : 'did not come'} at ${what}: ${complaint() ?? 'it said nothing'}`,
+        );
     }
   };
   const pid = await until(() => findProgram(init), START_MS, 'the program');

@@ -19,6 +19,7 @@ import type { Profile } from './profile.ts';
 import { SandboxError } from './sandbox-error.ts';
 import type { Driver, EngineExit } from './sandboxed-engine.ts';
 
+const COMPLAINT_OCTETS = 1024;
 const TIME_LIMIT_MS = 20_000;
 const LAUNCH_TEXT = `(${launch.toString()})()`;
 
@@ -147,11 +148,16 @@ export function spawnLauncher(
         await giveOrder(child, outerOrder(site, container.argv));
         started = await awaitContainer(container, profile.gvisor, child, exited, purpose);
       } else {
-        const told = await giveOrder(child, makeOrder(site, profile, argv, env));
-        started =
-          profile.bubblewrap === undefined
-            ? { pid, own: NOTHING_OWN, release: () => {} }
-            : await adoptBubblewrapped(told, profile, exited, purpose);
+        const listening = listenForComplaint(child);
+        try {
+          const told = await giveOrder(child, makeOrder(site, profile, argv, env));
+          started =
+            profile.bubblewrap === undefined
+              ? { pid, own: NOTHING_OWN, release: () => {} }
+              : await adoptBubblewrapped(told, profile, exited, purpose, listening.complaint);
+        } finally {
+          listening.stop();
+        }
       }
       release = started.release;
       return started;
@@ -163,6 +169,23 @@ export function spawnLauncher(
       await exited;
       release();
     },
+  };
+}
+
+// Until the program runs, standard error is bubblewrap's: one line of its own says why it could not set the sandbox up. Nothing else
+// of that stream is ever kept.
+function listenForComplaint(child: ChildProcess): {
+  readonly complaint: () => string | undefined;
+  readonly stop: () => void;
+} {
+  let said = '';
+  const listen = (piece: Buffer): void => {
+    said = (said + piece.toString('latin1')).slice(0, COMPLAINT_OCTETS);
+  };
+  child.stderr?.on('data', listen);
+  return {
+    complaint: () => /^bwrap: [ -~]{1,200}$/m.exec(said)?.[0],
+    stop: () => void child.stderr?.off('data', listen),
   };
 }
 

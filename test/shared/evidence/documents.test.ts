@@ -177,7 +177,7 @@ describe('bundle', () => {
       );
     expect(change(() => {})).toBe('accepted');
     expect(change((_, first) => Object.assign(first, { vlek: 'AA' }))).toBe('evidence_bundle_malformed');
-    expect(change((_, first) => delete first.vcek)).toBe('evidence_bundle_malformed');
+    expect(change((_, first) => delete first.vcek)).toBe('evidence_collateral_absent');
     expect(change((_, first) => Object.assign(first, { report: 'AA' }))).toBe('evidence_bundle_malformed');
     expect(change((_, first) => Object.assign(first, { kind: 'tdx' }))).toBe('evidence_bundle_malformed');
     expect(change((document) => Object.assign(document, { result: 'x' }))).toBe('evidence_bundle_malformed');

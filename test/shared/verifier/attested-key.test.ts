@@ -43,8 +43,13 @@ it('is recognised, and look-alikes are not', async () => {
     expect(module.isAttestedKey(other)).toBe(false);
 });
 
-it('has no maker among the exports', () => {
-  expect(Object.keys(module).sort()).toEqual(['isAttestedKey', 'verifyBundle']);
+it('has one maker among the exports: what a service appraises is nothing to seal to', async () => {
+  expect(Object.keys(module).sort()).toEqual(['appraiseNode', 'isAttestedKey', 'verifyBundle']);
+  const { bundle, policy } = await simulatedNode();
+  const appraisal = await module.appraiseNode(bundle, policy, { now });
+  if (!appraisal.ok) throw new Error('not appraised');
+  for (const part of [appraisal, appraisal.node, ...Object.values(appraisal.node)])
+    expect(module.isAttestedKey(part)).toBe(false);
 });
 
 it('has a constructor that refuses everyone else', async () => {
