@@ -37,7 +37,19 @@ function build(driver: Driver, kind: ProfileKind = 'fd'): Profile {
   return buildProfile(profileInput(readyDriver(driver, call), program, program.readOnly, architecture, root));
 }
 
+// Beside the whole suite one start in hundreds ends before its program, with a line of bubblewrap's that says why: such a start is
+// tried once more. What a probe finds is judged once.
 async function probe(profile: Profile) {
+  try {
+    return await probeOnce(profile);
+  } catch (error) {
+    if (!(error instanceof SandboxError) || error.code !== 'sandbox_start_failed') throw error;
+    process.stderr.write(`a start was tried again: ${error.message}\n`);
+    return probeOnce(profile);
+  }
+}
+
+async function probeOnce(profile: Profile) {
   const koffi = locateKoffi(architecture);
   const user = root ? await allocateUser() : undefined;
   const site = {
