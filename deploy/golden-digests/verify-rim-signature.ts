@@ -67,7 +67,7 @@ function takeSignature(root: Element): Element {
     ({ localName }) => localName === 'Signature',
   );
   if (all.length !== 1) throw new RimError('rim_signature_structure', 'not exactly one Signature');
-  if (!signature || signature.namespaceURI !== DSIG || signature.parentNode !== root)
+  if (!signature || signature.namespaceURI !== DSIG)
     throw new RimError('rim_signature_structure', 'the Signature is not a child of the root');
   return signature;
 }

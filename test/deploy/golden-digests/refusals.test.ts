@@ -167,6 +167,13 @@ describe('a signature in another form is refused, also where the genuine signer 
       sound.replaceAll('2000/09/xmldsig#"', '2000/09/xmldsigs#"'),
       'rim_signature_structure',
     ],
+    [
+      'whose parts alone are of the namespace',
+      sound
+        .replace('<ds:Signature xmlns:ds', '<x:Signature xmlns:x="a:b" xmlns:ds')
+        .replace('</ds:Signature>', '</x:Signature>'),
+      'rim_signature_structure',
+    ],
     ['over a part by its id', signRim(withId, id('#a')), 'rim_reference'],
     ['with two references', signRim(rimText(), { references: TWO }), 'rim_reference'],
     ['without enveloped-signature', signRim(rimText(), { transforms: [C14N_11] }), 'rim_algorithm'],
@@ -388,6 +395,11 @@ describe('signed content that a manifest cannot take', () => {
     [
       'a hash of another namespace',
       of(resource(30, [], { alternatives: '1', 'ns0:Hash0': one })),
+      'rim_content_malformed',
+    ],
+    [
+      'a hash twice under two prefixes',
+      of(resource(30, [one], { 'SHA384:Hash0': hashOf(2) })),
       'rim_content_malformed',
     ],
     ['active in other words', of(resource(30, [one], { active: 'true' })), 'rim_content_malformed'],
