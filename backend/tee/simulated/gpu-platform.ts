@@ -1,7 +1,6 @@
 // A simulated machine's GPUs: keys and certificates in NVIDIA's form under a root of their own, kept beside the machine's file.
 
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bytes } from '../../../shared/bytes/concat.ts';
 import { sha256 } from '../../../shared/bytes/digest.ts';
@@ -17,6 +16,7 @@ import {
   spkiOf,
 } from './gpu-certificates.ts';
 import { SimulatedPlatformError } from './platform.ts';
+import { readOrMake } from './read-or-make.ts';
 
 const FILE = 'simulated-gpus.json';
 const SHA384_BYTES = 48;
@@ -75,9 +75,7 @@ export async function loadSimulatedGpus(
   random: (octets: number) => Bytes,
 ): Promise<SimulatedGpus> {
   if (!Number.isInteger(count) || count < 1 || count > 16) throw new RangeError('1 to 16 simulated GPUs');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, FILE);
-  const file = readFileContent((await readOrUndefined(path)) ?? (await makeFile(path, random)));
+  const file = readFileContent(await readOrMake(join(folder, FILE), makeFile, random));
   const authorities = file.authority_keys.map((key) =>
     createPrivateKey(key),
   ) as unknown as SimulatedGpus['authorities'];
@@ -132,20 +130,10 @@ export function makeGpuChain(
   ];
 }
 
-async function readOrUndefined(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-// Two processes may start at once: the first to link its file wins, and both use that one.
-async function makeFile(path: string, random: (octets: number) => Bytes): Promise<string> {
+async function makeFile(): Promise<string> {
   const makeKey = () =>
     generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey.export({ type: 'pkcs8', format: 'pem' });
-  const content = JSON.stringify(
+  return JSON.stringify(
     {
       version: 1,
       notice: 'Simulated: these keys protect nothing and must never be trusted for real data.',
@@ -155,16 +143,6 @@ async function makeFile(path: string, random: (octets: number) => Bytes): Promis
     null,
     1,
   );
-  const draft = `${path}.${toHex(random(8))}`;
-  await writeFile(draft, content, { mode: 0o600, flag: 'wx' });
-  try {
-    await link(draft, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    await unlink(draft);
-  }
-  return readFile(path, 'utf8');
 }
 
 function readFileContent(content: string): GpuFile {

@@ -8,17 +8,16 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { toBase64url } from '../../../shared/bytes/base64url.ts';
 import type { Bytes } from '../../../shared/bytes/concat.ts';
-import { toHex } from '../../../shared/bytes/hex.ts';
 import { object, octets, oneOf, readShape, type Shape, text } from '../../../shared/bytes/shape.ts';
 import { parseCrl } from '../../../shared/evidence/crl.ts';
 import type { Tcb } from '../../../shared/evidence/tcb.ts';
 import { makeLeaf } from './leaf-certificate.ts';
 import { authorityExtensions, makeCertificate, makeCrl } from './make-certificate.ts';
+import { readOrMake } from './read-or-make.ts';
 import { SIMULATED_NAME } from './simulated-names.ts';
 
 const FILE = 'simulated-platform.json';
@@ -100,31 +99,7 @@ export async function loadSimulatedPlatform(
   folder: string,
   { now, random }: { readonly now: Date; readonly random: (octets: number) => Bytes },
 ): Promise<SimulatedPlatform> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, FILE);
-  const found = await readOrUndefined(path);
-  if (found !== undefined) return open(found, now, random);
-  const made = await makePlatform(now, random);
-  // Two processes may start at once: the first to link its file wins, and both use that one.
-  const draft = join(folder, `${FILE}.${toHex(random(8))}`);
-  await writeFile(draft, made, { mode: 0o600, flag: 'wx' });
-  try {
-    await link(draft, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    await unlink(draft);
-  }
-  return open(await readFile(path, 'utf8'), now, random);
-}
-
-async function readOrUndefined(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  return open(await readOrMake(join(folder, FILE), () => makePlatform(now, random), random), now, random);
 }
 
 function open(content: string, now: Date, random: (octets: number) => Bytes): SimulatedPlatform {
