@@ -250,10 +250,10 @@ async function main(): Promise<void> {
   let hasHurry = false;
   const end = async (code: number, drainMilliseconds: number): Promise<void> => {
     if (ending) {
-      // Asked twice, it waits no longer.
+      // Asked twice, it waits no longer for answers; the edge must hear of it all the same, and that has an end of its own.
       if (hasHurry || drainMilliseconds > 0) return;
       hasHurry = true;
-      await engine.stop();
+      await Promise.all([engine.stop(), registration.withdrawn]);
       process.exit(code);
     }
     ending = true;

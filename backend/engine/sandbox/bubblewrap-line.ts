@@ -48,22 +48,18 @@ export function composeBubblewrap(
       ...['--uid', '65534', '--gid', '65534', '--hostname', 'engine'],
       ...['--perms', '0755', '--size', String(ROOT_OCTETS), '--tmpfs', '/'],
       ...system.links.flatMap(({ path, to }) => ['--symlink', to, path]),
+      // Before the places: one of them may lie below, and what is mounted later hides what was there.
+      ...(kind === 'fd' ? [] : scratch(PRIVATE_FOLDER, 4096)),
+      // CUDA's library keeps caches
+      ...(kind === 'cuda'
+        ? [...scratch('/tmp', SCRATCH_OCTETS), ...scratch('/dev/shm', SCRATCH_OCTETS)]
+        : []),
     ],
     places: [...system.places, ...declared.map((path) => ({ source: path, target: path }))],
     after: [
       ...['/dev/null', '/dev/urandom', ...devices].flatMap((path) => ['--dev-bind', path, path]),
-      ...(kind === 'fd' ? [] : scratch(PRIVATE_FOLDER, 4096)),
-      // CUDA's library reads /proc and keeps caches
-      ...(kind === 'cuda'
-        ? [
-            '--proc',
-            '/proc',
-            '--remount-ro',
-            '/proc',
-            ...scratch('/tmp', SCRATCH_OCTETS),
-            ...scratch('/dev/shm', SCRATCH_OCTETS),
-          ]
-        : []),
+      // CUDA's library reads /proc
+      ...(kind === 'cuda' ? ['--proc', '/proc', '--remount-ro', '/proc'] : []),
       ...['--remount-ro', '/', '--chdir', '/'],
     ],
   };
