@@ -125,8 +125,10 @@ describe(`a profile of bubblewrap weakened on purpose${missing('bubblewrap')}`, 
     },
   );
 
-  it.skipIf(missing('bubblewrap') !== '').each(['uds', 'cuda'] as const)(
-    'is not what the profile %s is, which isolates, devices apart',
+  // The scratch of the profile cuda is /tmp: of a program that lies below it the folders are scratch, too, and the probe says so.
+  const kinds = process.execPath.startsWith('/tmp/') ? (['uds'] as const) : (['uds', 'cuda'] as const);
+  it.skipIf(missing('bubblewrap') !== '').each(kinds)(
+    'is not what the profile %s is, which isolates, devices apart (cuda: where the checkout is not below /tmp)',
     async (kind) => {
       const report = await probe(build('bubblewrap', kind));
       expect(openAttempts(report)).toEqual([]);
